@@ -1,0 +1,362 @@
+"""The capacitance matrix of a diagonal-plus-low-rank covariance, in whitened units.
+
+With Sigma = diag(psi) + L L' and A = diag(psi)^-1/2 L, the capacitance matrix is
+C = I + A'A. All that is ever asked of Sigma^-1 follows from orthonormal columns
+[T; Q] that span those of [I; A], so that Q = A T and C^-1 = T T':
+
+    (I + A A')^-1 = I - Q Q',        leverage of gene i: h_i = ||q_i||^2 < 1.
+
+Both pieces grow by appending: a new column y of A is orthogonalised against [T; Q],
+which is the matrix inversion lemma (Woodbury 1950; for one column Sherman & Morrison
+1950). What goes wrong in practice is 1 - h_i -> 0, a gene that the others determine:
+such genes get coordinates of their own (`_pivot_out`), and nothing is found by
+subtracting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from sklearn.utils import gen_batches
+
+from sklearn_grn._column_blocks import ColumnBlocks
+
+# A difference below this share of what it started from has lost four digits, and the
+# Householder path takes over. Pivots are such differences, and so is 1 - h_i.
+_TRUSTED = 1e-4
+
+# On that path the genes with 1 - h_i below this get coordinates of their own, worst
+# first, until their 1 - h_i sum to one half. The block of (I + AA')^-1 that belongs to
+# them then has no eigenvalue above one half (its trace), and since the h_i sum to less
+# than the rank there are never more such genes than columns.
+_DETERMINED = 1e-2
+
+_GRAM_ROWS = 4096  # rows widened to float64 at a time
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no truth value: identity is equality
+class Capacitance:
+    """Sigma = diag(psi) + L L' together with the basis that inverts it; immutable.
+
+    Attributes
+    ----------
+    noise_variance : ndarray of shape (n_features,)
+        psi, positive.
+    scale : ndarray of shape (n_features,)
+        psi^-1/2.
+    loadings : ColumnBlocks of shape (n_features, rank)
+        L, in units of expression.
+    basis : ColumnBlocks of shape (n_features, rank)
+        Q = A T.
+    root : ndarray of shape (rank, rank)
+        T, with C^-1 = T T'.
+    residual : ndarray of shape (n_features,)
+        1 - h_i: the share of a gene's noise variance that stays when all others are
+        given, relative to psi_i. Accurate relative to itself.
+    n_head : int
+        T is upper triangular from this column on.
+    head_log_det : float
+        log det of the leading (n_head, n_head) block of C.
+    base : Capacitance or None
+        The state that an append had to rebuild, so that taking the append back gives
+        that state itself.
+    """
+
+    noise_variance: NDArray
+    scale: NDArray
+    loadings: ColumnBlocks
+    basis: ColumnBlocks
+    root: NDArray
+    residual: NDArray
+    n_head: int = 0
+    head_log_det: float = 0.0
+    base: Capacitance | None = None
+
+    @property
+    def rank(self) -> int:
+        """Number of columns of L."""
+        return len(self.root)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether every 1 - h_i could be found by subtracting from 1."""
+        return bool(self.residual.min() >= _TRUSTED)
+
+    @property
+    def log_det(self) -> float:
+        """Log-determinant of C, so log det Sigma = sum log psi + log det C."""
+        pivots = self.root.diagonal()[self.n_head :]
+        return self.head_log_det - 2.0 * float(np.log(pivots).sum())
+
+
+def factorise(noise_variance: NDArray, loadings: ColumnBlocks) -> Capacitance:
+    """Build the state of diag(psi) + L L' from nothing, in O(p k^2).
+
+    Parameters
+    ----------
+    noise_variance : ndarray of shape (n_features,), float64
+        psi, positive and finite.
+    loadings : ColumnBlocks of shape (n_features, rank)
+        L.
+
+    Returns
+    -------
+    Capacitance
+    """
+    scale = 1.0 / np.sqrt(noise_variance)
+    whitened = _whiten(loadings.lying(), scale)
+    gram = np.eye(len(whitened)) + _gram(whitened)
+    root = _inverse_root(gram, gram.diagonal())
+    if root is not None:
+        basis = ColumnBlocks(root.T.astype(whitened.dtype, copy=False) @ whitened)
+        residual = _subtract_squares(np.ones(len(scale)), basis)
+        state = Capacitance(noise_variance, scale, loadings, basis, root, residual)
+        if state.trusted:
+            return state
+    return _factorise_by_householder(noise_variance, scale, loadings, whitened)
+
+
+def append(state: Capacitance, columns: NDArray) -> Capacitance:
+    """Return the state of Sigma + X X', in O(p k D); `state` is shared, not changed.
+
+    Parameters
+    ----------
+    state : Capacitance
+        State of Sigma.
+    columns : ndarray of shape (D, n_features)
+        X', in units of expression, in the data type of the loadings.
+
+    Returns
+    -------
+    Capacitance
+    """
+    loadings = state.loadings.append(columns)
+    if not state.trusted:
+        return _rebuild(state, loadings)
+    whitened = _whiten(columns, state.scale)
+    # One step of block Gram-Schmidt of [0; I; Y] against [T; 0; Q]. The squared lengths
+    # that remain are sums of squares, where the textbook's I + Y'G subtracts.
+    shared = state.basis.project(whitened.T)
+    fresh = whitened - state.basis.combine(shared)
+    carried = state.root @ shared
+    gram = np.eye(len(columns)) + carried.T @ carried + _gram(fresh)
+    corner = _inverse_root(gram, 1.0 + np.einsum("ij,ij->i", whitened, whitened))
+    if corner is None:
+        return _rebuild(state, loadings)
+    block = corner.T.astype(fresh.dtype, copy=False) @ fresh
+    residual = _subtract_squares(state.residual.copy(), ColumnBlocks(block))
+    root = _border(state.root, -carried @ corner, corner)
+    basis = state.basis.append(block)
+    grown = replace(state, loadings=loadings, basis=basis, root=root, residual=residual)
+    return grown if grown.trusted else _rebuild(state, loadings)
+
+
+def remove(state: Capacitance, keep: NDArray[np.bool_]) -> Capacitance:
+    """Return the state without some of its columns.
+
+    The capacitance matrix without a column is a sub-matrix, so nothing is subtracted:
+    columns at the end are cut off, which leaves bit for bit what was there before they
+    came; columns behind a removed one are rotated by the Q factor of a small matrix.
+
+    Parameters
+    ----------
+    state : Capacitance
+        State of Sigma.
+    keep : ndarray of shape (rank,), bool
+        Which columns of L stay.
+
+    Returns
+    -------
+    Capacitance
+    """
+    base = state.base
+    if base is not None and not keep[base.rank :].any():
+        return remove(base, keep[: base.rank])
+    if keep.all():
+        return state
+    if base is not None and not keep[: base.rank].all():
+        base = None
+    loadings = state.loadings.select(keep)
+    first = int(np.argmin(keep))
+    if not state.trusted or first < state.n_head:
+        return replace(factorise(state.noise_variance, loadings), base=base)
+    basis, root = _rotate_out(state, keep, first)
+    residual = _subtract_squares(np.ones(len(state.scale)), basis)
+    return replace(
+        state, loadings=loadings, basis=basis, root=root, residual=residual, base=base
+    )
+
+
+def posterior_mean(state: Capacitance, whitened_samples: NDArray) -> NDArray:
+    """Return E[f | x] = C^-1 A' z for whitened samples z, shape (n_samples, rank)."""
+    return state.basis.project(whitened_samples.T).T @ state.root.T
+
+
+def _rebuild(state: Capacitance, loadings: ColumnBlocks) -> Capacitance:
+    base = replace(state, base=None) if state.trusted else state.base
+    return replace(factorise(state.noise_variance, loadings), base=base)
+
+
+def _rotate_out(
+    state: Capacitance, keep: NDArray[np.bool_], first: int
+) -> tuple[ColumnBlocks, NDArray]:
+    """Rotate the columns from `first` on so that the removed rows of T vanish.
+
+    [I; A] without a column is [T; Q] R without that column; with R_kept = G R' the new
+    orthonormal columns are [T; Q] G and R' is their triangle.
+    """
+    head = state.root[:first, :first]
+    if not keep[first:].any():
+        return state.basis.first(first), head
+    triangle = _inverse_triangle(state.root[first:, first:])[:, keep[first:]]
+    rotation, triangle = linalg.qr(triangle, mode="economic", check_finite=False)
+    signs = np.where(triangle.diagonal() < 0, -1.0, 1.0)
+    rotation, triangle = rotation * signs, triangle * signs[:, None]
+    tail = state.basis.last_lying(state.rank - first)
+    block = rotation.T.astype(tail.dtype, copy=False) @ tail
+    beside = state.root[:first, first:] @ rotation
+    root = _border(head, beside, _inverse_triangle(triangle))
+    return ColumnBlocks(*state.basis.first(first).blocks, block), root
+
+
+def _factorise_by_householder(
+    noise_variance: NDArray, scale: NDArray, loadings: ColumnBlocks, whitened: NDArray
+) -> Capacitance:
+    """Factorise without forming C, for pivots or leverages that subtraction loses."""
+    rows = whitened.T.astype(np.float64)
+    root, basis, triangle = _orthonormal_rows(rows)
+    residual = 1.0 - np.einsum("ij,ij->i", basis, basis)
+    log_det = _log_det(triangle)
+    determined = _determined_genes(residual)
+    if determined.any():
+        root, basis, residual, log_det = _pivot_out(rows, determined)
+    block = np.ascontiguousarray(basis.T, dtype=whitened.dtype)
+    rank = len(root)
+    return Capacitance(
+        noise_variance,
+        scale,
+        loadings,
+        ColumnBlocks(block),
+        root,
+        residual,
+        rank,
+        log_det,
+    )
+
+
+def _orthonormal_rows(rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Return T, Q and R of [I; A] by Householder reflections, largest rows first.
+
+    With the rows sorted the factorisation is backward stable row by row (Cox & Higham
+    1998, Numer. Math. 78, 459-484), so small rows keep their digits beside large ones.
+    """
+    rank = rows.shape[1]
+    stacked = np.concatenate([np.eye(rank), rows])
+    order = np.argsort(-np.abs(stacked).max(axis=1, initial=0.0), kind="stable")
+    sorted_basis, triangle = linalg.qr(stacked[order], mode="economic")
+    basis = np.empty_like(sorted_basis)
+    basis[order] = sorted_basis
+    return basis[:rank], basis[rank:], triangle
+
+
+def _determined_genes(residual: NDArray) -> NDArray[np.bool_]:
+    """Mark the genes that the others determine all but completely."""
+    order = np.argsort(residual, kind="stable")
+    within = np.cumsum(np.maximum(residual[order], 0.0)) <= 0.5
+    determined = np.zeros(len(residual), dtype=bool)
+    determined[order[within & (residual[order] < _DETERMINED)]] = True
+    return determined
+
+
+def _pivot_out(
+    rows: NDArray, out: NDArray[np.bool_]
+) -> tuple[NDArray, NDArray, NDArray, float]:
+    """Give each gene of the set B = `out` a coordinate of its own.
+
+    Without B the capacitance is C_G = R_G'R_G with basis [T_G; Q_G]. With
+    W = A_B R_G^-1 the block of N = (I + AA')^-1 that belongs to B is
+    N_BB = (I + WW')^-1 = V V', where [I; W'] = [V; U] R_B and V = R_B^-1 is found as
+    the inverse of a triangle: its rows keep their relative accuracy however small. With
+    the Cholesky factor X X' = I - N_BB, an almost diagonal matrix, the rows
+
+        q_B = [X, 0],     q_G = Q_G [U V'X^-T, U_perp]
+
+    have the inner products delta_ij - N_ij, each small one as a product of one large
+    and one small coordinate. (Block inverse and Schur complement: Golub & Van Loan,
+    Matrix Computations, 4th ed., 3.2.11; leaving one row out is B = {i}.)
+    """
+    n_out, rank = int(out.sum()), rows.shape[1]
+    root, kept_basis, triangle = _orthonormal_rows(rows[~out])
+    outside = linalg.solve_triangular(triangle, rows[out].T, trans=1)
+    stacked = np.concatenate([np.eye(n_out), outside])
+    both, out_triangle = linalg.qr(stacked, mode="economic")
+    inverse = _inverse_triangle(out_triangle)
+    complement = linalg.qr(both[n_out:], mode="full")[0][:, n_out:]
+    near_identity = linalg.cholesky(np.eye(n_out) - inverse @ inverse.T, lower=True)
+    shared = linalg.solve_triangular(near_identity, inverse, lower=True).T
+    turn = np.concatenate([both[n_out:] @ shared, complement], axis=1)
+
+    basis = np.zeros((len(rows), rank))
+    basis[out, :n_out] = near_identity
+    basis[~out] = kept_basis @ turn
+    residual = 1.0 - np.einsum("ij,ij->i", basis, basis)
+    residual[out] = np.einsum("ij,ij->i", inverse, inverse)
+    return root @ turn, basis, residual, _log_det(triangle) + _log_det(out_triangle)
+
+
+def _whiten(lying: NDArray, scale: NDArray) -> NDArray:
+    return lying * scale.astype(lying.dtype, copy=False)
+
+
+def _gram(lying: NDArray) -> NDArray:
+    """Return Y'Y in float64 for Y lying as (k, n_features)."""
+    if lying.dtype == np.float64:
+        return lying @ lying.T
+    gram = np.zeros((len(lying), len(lying)))
+    for batch in gen_batches(lying.shape[1], _GRAM_ROWS):
+        part = lying[:, batch].astype(np.float64)
+        gram += part @ part.T
+    return gram
+
+
+def _inverse_root(gram: NDArray, squared_lengths: NDArray) -> NDArray | None:
+    """Return T = R^-1 for gram = R'R, or None where a pivot has lost its digits."""
+    triangle, info = linalg.lapack.dpotrf(gram, lower=0, clean=1)
+    if info or (triangle.diagonal() ** 2 < _TRUSTED * squared_lengths).any():
+        return None
+    return _inverse_triangle(triangle)
+
+
+def _inverse_triangle(triangle: NDArray) -> NDArray:
+    if len(triangle) == 0:
+        return triangle
+    inverse, _ = linalg.lapack.dtrtri(triangle, lower=0)
+    return np.triu(inverse)
+
+
+def _log_det(triangle: NDArray) -> float:
+    return 2.0 * float(np.log(np.abs(triangle.diagonal())).sum())
+
+
+def _subtract_squares(residual: NDArray, basis: ColumnBlocks) -> NDArray:
+    """Subtract the squared columns one by one, in place.
+
+    The order is fixed, so that cutting columns off gives back the very bits that were
+    there before the columns came.
+    """
+    for column in basis.columns():
+        residual -= np.square(column, dtype=np.float64)
+    return residual
+
+
+def _border(root: NDArray, beside: NDArray, corner: NDArray) -> NDArray:
+    """Return [[root, beside], [0, corner]]."""
+    size = len(root) + len(corner)
+    bordered = np.zeros((size, size))
+    bordered[: len(root), : len(root)] = root
+    bordered[: len(root), len(root) :] = beside
+    bordered[len(root) :, len(root) :] = corner
+    return bordered

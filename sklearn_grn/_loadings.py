@@ -1,0 +1,208 @@
+"""Pathway loadings as people hold them, aligned with the genes of a fitted model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.utils import check_array
+
+
+def align_loadings(
+    loadings: Any, gene_names: NDArray | None, n_features: int, dtype: np.dtype
+) -> tuple[NDArray, list[str] | None]:
+    """Return loadings as an array with a row for each gene, and the names it carries.
+
+    Parameters
+    ----------
+    loadings : array-like, sparse or DataFrame of shape (n_features, n_pathways), \
+            or Series
+        pandas tables are aligned by gene name. Everything else is taken row by row.
+    gene_names : ndarray of shape (n_features,) or None
+        Names of the genes, where the model knows them.
+    n_features : int
+        Number of genes of the model.
+    dtype : dtype
+        Data type of the result.
+
+    Returns
+    -------
+    lying : ndarray of shape (n_pathways, n_features)
+        C-contiguous and owned by the caller.
+    names : list of str or None
+        Column names.
+
+    Raises
+    ------
+    ValueError
+        On wrong orientation or length, values that are not finite numbers, duplicate
+        gene names, or no gene in common.
+    """
+    names = None
+    if isinstance(loadings, pd.Series):
+        name = "pathway0" if loadings.name is None else loadings.name
+        loadings = loadings.to_frame(name)
+    if isinstance(loadings, pd.DataFrame):
+        names = [str(name) for name in loadings.columns]
+        loadings = _by_name(loadings, gene_names, n_features)
+    elif hasattr(loadings, "columns"):  # polars and its like have no index
+        names = [str(name) for name in loadings.columns]
+    elif sparse.issparse(loadings):
+        loadings = loadings.toarray()
+    if getattr(loadings, "ndim", 2) == 1:
+        loadings = np.asarray(loadings)[:, None]
+    values = check_array(loadings, dtype=dtype, input_name="pathway loadings")
+    _check_orientation(values.shape, n_features)
+    return np.array(values.T, order="C"), names
+
+
+def name_pathways(
+    given: str | Iterable[Any] | None,
+    carried: list[str] | None,
+    n_pathways: int,
+    taken: Sequence[str],
+) -> list[str]:
+    """Return a new, unique name for each pathway.
+
+    Parameters
+    ----------
+    given : str, iterable of str or None
+        Names asked for; they win over the table's own.
+    carried : list of str or None
+        Column names of the table; where there are none either, "pathway0" and so on.
+    n_pathways : int
+        How many names are needed.
+    taken : sequence of str
+        Names that are present already.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If the number of names is wrong, or a name is there twice.
+    """
+    if isinstance(given, str):
+        given = [given]
+    names = carried if given is None else [str(name) for name in given]
+    if names is None:
+        fresh = (f"pathway{i}" for i in range(len(taken) + n_pathways))
+        names = [name for name in fresh if name not in set(taken)][:n_pathways]
+    if len(names) != n_pathways:
+        raise ValueError(
+            f"pathway_names has {len(names)} names, the loadings have {n_pathways} "
+            "columns; give one name for each column"
+        )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    present = [name for name in names if name in set(taken)]
+    if twice or present:
+        problem = f"{present} are present already" if present else f"{twice} come twice"
+        raise ValueError(
+            f"pathway names must be unique, and {problem}. Remove the old ones with "
+            "remove_pathways, or pass other pathway_names"
+        )
+    return names
+
+
+def check_activity_variance(
+    activity_variance: ArrayLike | None, n_pathways: int
+) -> NDArray:
+    """Return the variance of each pathway's activity, 1 where none is given.
+
+    Parameters
+    ----------
+    activity_variance : float, array-like of shape (n_pathways,) or None
+    n_pathways : int
+
+    Returns
+    -------
+    ndarray of shape (n_pathways,)
+
+    Raises
+    ------
+    ValueError
+        If it is negative, not finite or of another length.
+    """
+    if activity_variance is None:
+        return np.ones(n_pathways)
+    variance = np.array(activity_variance, dtype=np.float64)
+    if variance.ndim == 0:
+        variance = np.full(n_pathways, variance)
+    if variance.shape != (n_pathways,):
+        raise ValueError(
+            f"activity_variance has shape {variance.shape}; give one number, or one "
+            f"for each of the {n_pathways} pathways"
+        )
+    if not (np.isfinite(variance) & (variance >= 0)).all():
+        raise ValueError(
+            f"activity_variance is {variance.tolist()}; variances are finite and at "
+            "least 0"
+        )
+    return variance
+
+
+def _by_name(
+    table: pd.DataFrame, gene_names: NDArray | None, n_features: int
+) -> NDArray:
+    """Return the rows of a table in the order of the genes, 0 where it has none."""
+    if gene_names is None:
+        return _by_position(table, n_features)
+    for where, names in (("loadings", table.index), ("table", pd.Index(gene_names))):
+        if names.has_duplicates:
+            twice = names[names.duplicated()].unique()[:5].tolist()
+            raise ValueError(
+                f"gene names of the {where} are not unique, so loadings cannot be "
+                f"aligned by name: {twice}. Merge or rename these genes"
+            )
+    known = table.index.isin(gene_names)
+    if not known.any():
+        _check_orientation_of_names(table, gene_names)
+        raise ValueError(
+            "the loadings share no gene with the fitted table. Its first genes are "
+            f"{list(gene_names[:3])}, those of the loadings are "
+            f"{table.index[:3].tolist()}. Use the same identifiers in both"
+        )
+    if not known.all():
+        warnings.warn(
+            f"{(~known).sum()} of the {len(known)} genes of the loadings are not in "
+            f"the fitted table and are left out, {table.index[~known][0]!r} among them",
+            UserWarning,
+            stacklevel=4,
+        )
+    return table.reindex(gene_names, fill_value=0.0)
+
+
+def _by_position(table: pd.DataFrame, n_features: int) -> NDArray:
+    if isinstance(table.index, pd.RangeIndex) or len(table) != n_features:
+        return table.to_numpy()
+    raise ValueError(
+        f"the loadings have gene names ({table.index[:3].tolist()}, ...) but the "
+        "samples came without any, so they cannot be aligned. Fit on a table with gene "
+        'names (after a transformer: set_output(transform="pandas")), or pass '
+        "loadings.to_numpy() with rows in the order of the genes"
+    )
+
+
+def _check_orientation_of_names(table: pd.DataFrame, gene_names: NDArray) -> None:
+    if table.columns.isin(gene_names).any():
+        raise ValueError(
+            f"the loadings have shape {table.shape} with the genes as columns; pass "
+            f"loadings.T, a row for each of the {len(gene_names)} genes"
+        )
+
+
+def _check_orientation(shape: tuple[int, int], n_features: int) -> None:
+    if shape[0] == n_features:
+        return
+    hint = "pass its transpose" if shape[1] == n_features else "give one row per gene"
+    raise ValueError(
+        f"pathway loadings have shape {shape}, and must be ({n_features}, n_pathways) "
+        f"for a model of {n_features} genes: {hint}"
+    )

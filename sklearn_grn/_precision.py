@@ -1,0 +1,528 @@
+"""The precision matrix of gene expression, held in factors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_grn._capacitance import (
+    Capacitance,
+    append,
+    factorise,
+    posterior_mean,
+    remove,
+)
+from sklearn_grn._column_blocks import ColumnBlocks
+from sklearn_grn._covariance_models import CovarianceModel, shrinkage_model
+from sklearn_grn._diagonal_low_rank import (
+    DiagonalPlusLowRank,
+    squared_distance,
+    structured_views,
+)
+from sklearn_grn._loadings import (
+    align_loadings,
+    check_activity_variance,
+    name_pathways,
+)
+
+
+class FactorPrecisionEstimator(BaseEstimator):
+    r"""Precision matrix and partial correlations of gene expression, held in factors.
+
+    The level of a gene is a sum of shared programmes and its own noise, so
+
+    .. math:: \Sigma = \mathrm{diag}(\psi) + L L^\top
+
+    and neither the covariance nor its inverse is ever built: memory is that of the
+    table, and twenty thousand genes take a fraction of a second. When pathways
+    :math:`X` become known, the covariance becomes :math:`\Sigma + X X^\top` and the
+    precision follows by the matrix inversion lemma [3]_, in
+    O(n_features x rank x n_pathways).
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Number of leading axes of the scaled samples to keep; what they miss goes to the
+        noise variance, so that every gene keeps its variance. None keeps all that the
+        samples span. More than there are is as good as None.
+    shrinkage : {"auto", "ledoit_wolf", "oas"} or float, default="auto"
+        How far sample correlations are shrunk. "auto" takes the analytic intensities of
+        [1]_ and [2]_, as R's corpcor does: correlations towards 0, variances towards
+        their median. A float from 0 to 1 fixes the first of the two. "ledoit_wolf" and
+        "oas" are the estimators of these names in `sklearn.covariance`.
+    pathways : DataFrame or array-like of shape (n_features, n_pathways), default=None
+        Loadings that `fit` adds after the samples, as `partial_fit_pathways` would, so
+        that a grid search can try a collection of pathways on and off.
+    assume_centered : bool, default=False
+        If True the mean of every gene is taken to be 0.
+
+    Attributes
+    ----------
+    covariance_ : DiagonalPlusLowRank of shape (n_features, n_features)
+        Estimated covariance; it behaves as a read-only array.
+    precision_ : DiagonalPlusLowRank of shape (n_features, n_features)
+        Its inverse.
+    partial_correlation_ : DiagonalPlusLowRank of shape (n_features, n_features)
+        Correlation of each two genes given all others; the diagonal is 1.
+    location_ : ndarray of shape (n_features,)
+        Mean of each gene.
+    components_ : ndarray of shape (n_components_, n_features)
+        Loadings found in the samples, a component a row. By default these are the
+        centred samples themselves, scaled: do not share them where you may not share
+        the samples.
+    n_components_ : int
+        Number of components used.
+    noise_variance_ : ndarray of shape (n_features,)
+        psi.
+    shrinkage_ : float
+        Intensity of the shrinkage of correlations (of the covariance for "ledoit_wolf"
+        and "oas"). ``shrinkage=est.shrinkage_`` reproduces an "auto" fit.
+    variance_shrinkage_ : float
+        Intensity of the shrinkage of variances.
+    pathway_names_ : ndarray of shape (n_pathways,), object
+        Names of the pathways that were added, in the order of their arrival.
+    pathway_loadings_ : ndarray of shape (n_features, n_pathways)
+        Their loadings, as given.
+    activity_variance_ : ndarray of shape (n_pathways,)
+        Variance of each pathway's activity.
+    condition_number_ : float
+        Largest eigenvalue of the covariance over its smallest, computed when first
+        asked for.
+    n_samples_seen_ : int
+        Number of samples.
+    n_features_in_ : int
+        Number of genes.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the genes, where `fit` saw a table whose column names are all strings.
+
+    See Also
+    --------
+    sklearn.covariance.LedoitWolf : Dense relative, for few genes.
+    DiagonalPlusLowRank : The class of the three matrices.
+
+    Notes
+    -----
+    Partial correlations do not depend on the units of a gene. Behind a scaler the
+    loadings of pathways are in the units of the scaled table.
+
+    A gene that does not vary stays in the table, without any link to others, and is
+    named in a warning.
+
+    References
+    ----------
+    .. [1] Schafer, J. & Strimmer, K. (2005). A shrinkage approach to large-scale
+       covariance matrix estimation. Stat. Appl. Genet. Mol. Biol. 4, 32.
+    .. [2] Opgen-Rhein, R. & Strimmer, K. (2007). Accurate ranking of differentially
+       expressed genes. Stat. Appl. Genet. Mol. Biol. 6, 9.
+    .. [3] Woodbury, M. A. (1950). Inverting modified matrices. Memorandum Report 42,
+       Statistical Research Group, Princeton.
+
+    Examples
+    --------
+    >>> from sklearn_grn import FactorPrecisionEstimator
+    >>> from sklearn_grn.datasets import load_leukemia
+    >>> expression = load_leukemia(as_frame=True).data
+    >>> estimator = FactorPrecisionEstimator().fit(expression)
+    >>> estimator.precision_
+    <DiagonalPlusLowRank 1200 x 1200 of float64, rank 127>
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "shrinkage": [
+            StrOptions({"auto", "ledoit_wolf", "oas"}),
+            Interval(Real, 0, 1, closed="both"),
+        ],
+        "pathways": ["array-like", "sparse matrix", None],
+        "assume_centered": ["boolean"],
+    }
+    _doc_link_module = "sklearn_grn"
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        shrinkage: str | float = "auto",
+        pathways: Any = None,
+        assume_centered: bool = False,
+    ) -> None:
+        self.n_components = n_components
+        self.shrinkage = shrinkage
+        self.pathways = pathways
+        self.assume_centered = assume_centered
+
+    # ------------------------------------------------------------------- learning
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: Any = None) -> FactorPrecisionEstimator:
+        """Estimate covariance and precision from samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Expression table, samples x genes, log-transformed. float32 stays float32.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        FactorPrecisionEstimator
+            The fitted estimator. Where an error is raised it is what it was before.
+
+        Raises
+        ------
+        ValueError
+            If values are missing, there are fewer than two samples, no gene varies, or
+            `shrinkage` is 0 and there are no more samples than genes.
+
+        Warns
+        -----
+        UserWarning
+            Names the genes that do not vary.
+        """
+        before = self.__dict__.copy()
+        try:
+            return self._fit(X)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    def _fit(self, X: ArrayLike) -> FactorPrecisionEstimator:
+        floats = [np.float64, np.float32]
+        X = validate_data(self, X, dtype=floats, ensure_min_samples=2)
+        model = shrinkage_model(
+            X,
+            shrinkage=self.shrinkage,
+            n_components=self.n_components,
+            assume_centered=self.assume_centered,
+        )
+        _warn_of_constant_genes(model.varies, self._gene_names())
+        state = factorise(model.noise_variance, ColumnBlocks(model.loadings))
+        self._store_model(model, len(X))
+        self._store_state(state, None, np.empty(0, dtype=object), np.empty(0))
+        if self.pathways is not None:
+            self._add_pathways(self.pathways, None, None)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit_pathways(
+        self,
+        X: Any,
+        pathway_names: Iterable[str] | str | None = None,
+        activity_variance: ArrayLike | None = None,
+    ) -> FactorPrecisionEstimator:
+        """Add pathways: the covariance becomes Sigma + X diag(phi) X'.
+
+        Nothing is inverted again. The precision grows by one column for each pathway
+        [1]_, which for one pathway is the Sherman-Morrison formula.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like or sparse of shape (n_features, n_pathways), or Series
+            Loadings in units of expression: by how much a gene moves when the activity
+            of the pathway moves by one. A pandas table is aligned by gene name: genes
+            it lacks load 0, genes the model does not know are counted in a warning.
+        pathway_names : iterable of str, default=None
+            Names of the pathways. None takes those of the columns, or "pathway0", ...
+        activity_variance : float or array-like of shape (n_pathways,), default=None
+            phi, the variance of each pathway's activity. None means 1.
+
+        Returns
+        -------
+        FactorPrecisionEstimator
+            The estimator itself. The update happens wholly or not at all.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the loadings have the wrong orientation or length or are not finite,
+            share no gene with the fitted table, or a name is present already.
+
+        Warns
+        -----
+        UserWarning
+            Counts the genes of the loadings that the model does not know.
+
+        References
+        ----------
+        .. [1] Woodbury (1950); Golub & Van Loan (2013), Matrix Computations, 2.1.4.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_grn import FactorPrecisionEstimator
+        >>> samples = np.random.default_rng(0).normal(size=(20, 4))
+        >>> estimator = FactorPrecisionEstimator().fit(samples)
+        >>> _ = estimator.partial_fit_pathways([[2.0], [2.0], [0], [0]], "p53")
+        >>> float(estimator.partial_correlation_[0, 1].round(2))
+        0.8
+        """
+        check_is_fitted(self)
+        self._add_pathways(X, pathway_names, activity_variance)
+        return self
+
+    def remove_pathways(self, names: Iterable[str] | str) -> FactorPrecisionEstimator:
+        """Take pathways back, as if they had never been added.
+
+        Nothing is subtracted: the pathways added last are cut off, which gives back
+        the very state before them, and others cost one small factorisation.
+
+        Parameters
+        ----------
+        names : str or iterable of str
+            Names as in `pathway_names_`.
+
+        Returns
+        -------
+        FactorPrecisionEstimator
+            The estimator itself. The removal happens wholly or not at all.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If a name is not there.
+        """
+        check_is_fitted(self)
+        wanted = [names] if isinstance(names, str) else [str(name) for name in names]
+        unknown = [name for name in wanted if name not in set(self.pathway_names_)]
+        if unknown:
+            raise ValueError(
+                f"no pathway is named {unknown}; there are "
+                f"{self.pathway_names_.tolist()}"
+            )
+        keep = np.array([name not in set(wanted) for name in self.pathway_names_], bool)
+        if not keep.all():
+            every = np.concatenate([np.ones(self.n_components_, dtype=bool), keep])
+            self._store_state(
+                remove(self._state, every),
+                self._columns.select(keep) if keep.any() else None,
+                self.pathway_names_[keep],
+                self.activity_variance_[keep],
+            )
+        return self
+
+    def _add_pathways(self, X: Any, names: Any, activity_variance: Any) -> None:
+        dtype = self.components_.dtype
+        size = self.n_features_in_
+        columns, carried = align_loadings(X, self._gene_names(), size, dtype)
+        taken = self.pathway_names_.tolist()
+        new_names = name_pathways(names, carried, len(columns), taken)
+        variance = check_activity_variance(activity_variance, len(columns))
+        scaled = columns * np.sqrt(variance).astype(dtype)[:, None]
+        old = self._columns
+        self._store_state(
+            append(self._state, scaled),
+            ColumnBlocks(columns) if old is None else old.append(columns),
+            np.array([*taken, *new_names], dtype=object),
+            np.concatenate([self.activity_variance_, variance]),
+        )
+
+    def _store_model(self, model: CovarianceModel, n_samples: int) -> None:
+        self.location_ = model.location
+        self.components_ = model.loadings
+        self.n_components_ = len(model.loadings)
+        self.noise_variance_ = model.noise_variance
+        self.shrinkage_ = model.shrinkage
+        self.variance_shrinkage_ = model.variance_shrinkage
+        self.n_samples_seen_ = n_samples
+
+    def _store_state(
+        self,
+        state: Capacitance,
+        columns: ColumnBlocks | None,
+        names: NDArray,
+        activity_variance: NDArray,
+    ) -> None:
+        covariance, precision, partial_correlation = structured_views(state)
+        # One call into C: an interrupt or another thread sees all of it or nothing.
+        self.__dict__.update(
+            covariance_=covariance,
+            precision_=precision,
+            partial_correlation_=partial_correlation,
+            pathway_names_=names,
+            activity_variance_=activity_variance,
+            _columns=columns,
+            _state=state,
+        )
+
+    def _gene_names(self) -> NDArray | None:
+        return getattr(self, "feature_names_in_", None)
+
+    # -------------------------------------------------------------------- looking
+    @property
+    def pathway_loadings_(self) -> NDArray:
+        """Loadings of the pathways, as given, shape (n_features, n_pathways)."""
+        check_is_fitted(self)
+        if self._columns is None:
+            return np.empty((self.n_features_in_, 0), dtype=self.components_.dtype)
+        return self._columns.lying().T
+
+    @property
+    def condition_number_(self) -> float:
+        """Largest eigenvalue of the covariance over its smallest."""
+        check_is_fitted(self)
+        return self.covariance_.condition_number()
+
+    def get_covariance(self) -> DiagonalPlusLowRank:
+        """Return the covariance.
+
+        Returns
+        -------
+        DiagonalPlusLowRank of shape (n_features, n_features)
+        """
+        check_is_fitted(self)
+        return self.covariance_
+
+    def get_precision(self) -> DiagonalPlusLowRank:
+        """Return the precision, the inverse of the covariance.
+
+        Returns
+        -------
+        DiagonalPlusLowRank of shape (n_features, n_features)
+        """
+        check_is_fitted(self)
+        return self.precision_
+
+    # -------------------------------------------------------------------- samples
+    def activities(self, X: ArrayLike) -> NDArray:
+        """Return the posterior mean of each pathway's activity in each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Expression.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_pathways)
+            E[activity | x]; the prior mean is 0 and the prior variance
+            `activity_variance_`.
+        """
+        factors, _ = self._explain(X)
+        return factors[:, self.n_components_ :] * np.sqrt(self.activity_variance_)
+
+    def mahalanobis(self, X: ArrayLike) -> NDArray:
+        """Return the squared Mahalanobis distance of each sample from the mean.
+
+        It is the distance in the factors plus the distance of the residual, a sum of
+        squares, and so never negative.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Expression.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        factors, residual = self._explain(X)
+        return np.square(factors).sum(axis=1) + np.einsum(
+            "ij,ij->i", residual, residual, dtype=np.float64
+        )
+
+    def score_samples(self, X: ArrayLike) -> NDArray:
+        """Return the Gaussian log-likelihood of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Expression.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        distance = self.mahalanobis(X)
+        constant = self.n_features_in_ * np.log(2 * np.pi) + self.covariance_.logdet()
+        return -0.5 * (constant + distance)
+
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Return the mean Gaussian log-likelihood of samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Expression.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        float
+            Higher is better, so that a grid search can choose parameters by it.
+        """
+        return float(self.score_samples(X).mean())
+
+    def error_norm(
+        self,
+        comp_cov: Any,
+        norm: str = "frobenius",
+        scaling: bool = True,
+        squared: bool = True,
+    ) -> float:
+        """Return the distance between this covariance and another.
+
+        As in the classes of `sklearn.covariance`, without a second dense matrix.
+
+        Parameters
+        ----------
+        comp_cov : array-like or DiagonalPlusLowRank of shape (n_features, n_features)
+            The covariance to compare with.
+        norm : {"frobenius", "spectral"}, default="frobenius"
+            Root of the sum of squared differences, or the largest eigenvalue of the
+            difference in absolute value.
+        scaling : bool, default=True
+            Whether the squared norm is divided by n_features.
+        squared : bool, default=True
+            Whether the squared norm is returned.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If the shapes differ or `norm` is not one of the two.
+        """
+        check_is_fitted(self)
+        distance = squared_distance(self.covariance_, comp_cov, norm)
+        distance /= self.n_features_in_ if scaling else 1
+        return distance if squared else float(np.sqrt(distance))
+
+    def _explain(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
+        """Return the posterior mean of the factors and the whitened residual."""
+        check_is_fitted(self)
+        floats = [np.float64, np.float32]
+        X = validate_data(self, X, reset=False, dtype=floats)
+        state, scale = self._state, self._state.scale.astype(X.dtype)
+        whitened = (X - self.location_.astype(X.dtype)) * scale
+        factors = posterior_mean(state, whitened)
+        whitened -= state.loadings.combine(factors.T) * scale
+        return factors, whitened
+
+
+def _warn_of_constant_genes(varies: NDArray, names: NDArray | None) -> None:
+    constant = np.flatnonzero(~varies)
+    if len(constant) == 0:
+        return
+    shown = (constant if names is None else names[constant])[:5].tolist()
+    more = ", ..." if len(constant) > len(shown) else ""
+    warnings.warn(
+        f"{len(constant)} of the {len(varies)} genes do not vary and have no link to "
+        f"any other: {', '.join(map(str, shown))}{more}",
+        UserWarning,
+        stacklevel=5,
+    )

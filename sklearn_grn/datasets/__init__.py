@@ -1,0 +1,5 @@
+"""Small real tables that ship with the package."""
+
+from sklearn_grn.datasets._loaders import load_leukemia
+
+__all__ = ["load_leukemia"]
