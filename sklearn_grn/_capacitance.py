@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy import linalg
 from sklearn.utils import gen_batches
 
@@ -35,6 +35,10 @@ _TRUSTED = 1e-4
 _DETERMINED = 1e-2
 
 _GRAM_ROWS = 4096  # rows widened to float64 at a time
+
+# NumPy and SciPy bring a BLAS each, whose threads wait for each other at every change;
+# up to this size that takes longer than NumPy's more expensive algorithm.
+_SMALL = 400
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value: identity is equality
@@ -117,6 +121,59 @@ def factorise(noise_variance: NDArray, loadings: ColumnBlocks) -> Capacitance:
         if state.trusted:
             return state
     return _factorise_by_householder(noise_variance, scale, loadings, whitened)
+
+
+def factorise_dense(
+    covariance: NDArray, least: float = 0.0, dtype: DTypeLike = np.float64
+) -> Capacitance:
+    """Build the state of a dense covariance, as exactly as its inverse is known.
+
+    With the correlation matrix R and N = R^-1, a part theta of R is moved to the
+    diagonal: K K' = R - theta I, A = theta^-1/2 K, and (I + AA')^-1 = theta N, so that
+    Q Q' = I - theta N and 1 - h_i = theta N_ii. Since the smallest eigenvalue of R is
+    at least 1 / trace N, theta = 1 / (2 trace N) keeps both Cholesky factors well away
+    from singular ones.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_features, n_features), float64
+        Symmetric, with a positive diagonal.
+    least : float, default=0
+        A known lower bound of the smallest eigenvalue of R; half of it serves as theta
+        where that is more.
+    dtype : dtype, default=float64
+        Data type of loadings and basis.
+
+    Returns
+    -------
+    Capacitance
+        Of rank n_features.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not positive definite to working precision; it names the
+        smallest eigenvalue of the correlation matrix.
+    """
+    variance = covariance.diagonal().copy()
+    deviation = np.sqrt(variance)
+    correlation = covariance / deviation / deviation[:, None]
+    inverse, log_det = _invert_correlation(correlation)
+    size, trace = len(variance), float(inverse.trace())
+    theta = max(least / 2.0, 0.5 / trace)
+    root = linalg.cholesky(_shift(correlation, 1.0, -theta), lower=True)
+    basis = linalg.cholesky(_shift(inverse, -theta, 1.0), lower=True)
+    turn = linalg.solve_triangular(root, basis, lower=True) * theta**0.5
+    return Capacitance(
+        theta * variance,
+        1.0 / np.sqrt(theta * variance),
+        ColumnBlocks(np.multiply(root.T, deviation, dtype=dtype)),
+        ColumnBlocks(np.ascontiguousarray(basis.T, dtype=dtype)),
+        turn,
+        theta * inverse.diagonal(),
+        n_head=size,
+        head_log_det=log_det - size * float(np.log(theta)),
+    )
 
 
 def append(state: Capacitance, columns: NDArray) -> Capacitance:
@@ -307,6 +364,28 @@ def _pivot_out(
     return root @ turn, basis, residual, _log_det(triangle) + _log_det(out_triangle)
 
 
+def _invert_correlation(correlation: NDArray) -> tuple[NDArray, float]:
+    """Return R^-1 and log det R by a Cholesky factor."""
+    triangle, info = linalg.lapack.dpotrf(correlation, lower=1, clean=1)
+    inverse = linalg.lapack.dpotri(triangle, lower=1)[0] if info == 0 else triangle
+    # trace R^-1 / p is the mean of 1 / eigenvalue, at least 1 for a correlation matrix.
+    if info or not inverse.trace() * 10 * np.finfo(np.float64).eps < 1.0:
+        smallest = linalg.eigvalsh(correlation, subset_by_index=[0, 0])[0]
+        raise ValueError(
+            "the covariance is not positive definite: the smallest eigenvalue of its "
+            f"correlation matrix is {smallest:.3g}. Use more shrinkage"
+        )
+    inverse = np.tril(inverse)
+    inverse += np.tril(inverse, -1).T
+    return inverse, _log_det(triangle)
+
+
+def _shift(matrix: NDArray, factor: float, shift: float) -> NDArray:
+    shifted = factor * matrix
+    shifted.flat[:: len(matrix) + 1] += shift
+    return shifted
+
+
 def _whiten(lying: NDArray, scale: NDArray) -> NDArray:
     return lying * scale.astype(lying.dtype, copy=False)
 
@@ -324,17 +403,20 @@ def _gram(lying: NDArray) -> NDArray:
 
 def _inverse_root(gram: NDArray, squared_lengths: NDArray) -> NDArray | None:
     """Return T = R^-1 for gram = R'R, or None where a pivot has lost its digits."""
-    triangle, info = linalg.lapack.dpotrf(gram, lower=0, clean=1)
-    if info or (triangle.diagonal() ** 2 < _TRUSTED * squared_lengths).any():
+    try:
+        triangle = np.linalg.cholesky(gram).T
+    except np.linalg.LinAlgError:
+        return None
+    if (triangle.diagonal() ** 2 < _TRUSTED * squared_lengths).any():
         return None
     return _inverse_triangle(triangle)
 
 
 def _inverse_triangle(triangle: NDArray) -> NDArray:
-    if len(triangle) == 0:
-        return triangle
-    inverse, _ = linalg.lapack.dtrtri(triangle, lower=0)
-    return np.triu(inverse)
+    """Return the inverse of an upper triangle."""
+    if len(triangle) <= _SMALL:  # the LU of a triangle has nothing to eliminate
+        return np.triu(np.linalg.inv(triangle))
+    return np.triu(linalg.lapack.dtrtri(triangle, lower=0)[0])
 
 
 def _log_det(triangle: NDArray) -> float:

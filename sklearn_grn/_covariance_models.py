@@ -19,23 +19,51 @@ from scipy import linalg
 # genes are exact copies of each other, where the rule says 0 and Sigma is singular.
 _LEAST_SHRINKAGE = 1e-8
 
-# Up to here the diagonal part that shrinkage gives is enough to start from; below it
-# the smallest eigenvalue is worth its computation (leverages stay away from 1).
-_ENOUGH_DIAGONAL = 1e-2
-
 _BATCH = 1024  # genes or samples a time, so that a batch stays in the cache
 
 
 @dataclass(frozen=True, eq=False)
+class Factors:
+    """A covariance diag(noise_variance) + loadings' loadings.
+
+    Attributes
+    ----------
+    noise_variance : ndarray of shape (n_features,)
+    loadings : ndarray of shape (n_components, n_features)
+        L', a component a row, in units of expression.
+    """
+
+    noise_variance: NDArray
+    loadings: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A covariance as it stands, where there are more samples than genes.
+
+    Attributes
+    ----------
+    covariance : ndarray of shape (n_features, n_features), float64
+    least : float
+        Lower bound of the smallest eigenvalue of its correlation matrix, as far as the
+        shrinkage gives one.
+    dtype : dtype
+        Data type of the samples.
+    """
+
+    covariance: NDArray
+    least: float
+    dtype: np.dtype
+
+
+@dataclass(frozen=True, eq=False)
 class CovarianceModel:
-    """A fitted covariance diag(noise_variance) + loadings' loadings.
+    """What samples say of a covariance.
 
     Attributes
     ----------
     location : ndarray of shape (n_features,)
-    noise_variance : ndarray of shape (n_features,)
-    loadings : ndarray of shape (n_components, n_features)
-        L', a component a row, in units of expression.
+    covariance : Factors or Dense
     shrinkage : float
         Intensity towards the diagonal target.
     variance_shrinkage : float
@@ -45,8 +73,7 @@ class CovarianceModel:
     """
 
     location: NDArray
-    noise_variance: NDArray
-    loadings: NDArray
+    covariance: Factors | Dense
     shrinkage: float
     variance_shrinkage: float
     varies: NDArray[np.bool_]
@@ -128,48 +155,9 @@ def shrinkage_model(
     else:
         given = None if shrinkage == "auto" else float(shrinkage)
         model = _correlation_target(table, given, n_components)
-    return _restore_unit(model, table.unit)
-
-
-def split_dense(covariance: NDArray, least: float = 0.0) -> tuple[NDArray, NDArray]:
-    """Split a dense covariance into a diagonal and a factor of full rank.
-
-    The smallest eigenvalue theta of the correlation matrix R moves to the diagonal:
-    Sigma = theta diag(v) + (S K)(S K)' with S = diag(v)^1/2 and K K' = R - theta I.
-
-    Parameters
-    ----------
-    covariance : ndarray of shape (n_features, n_features)
-        Symmetric, with a positive diagonal.
-    least : float, default=0
-        A known lower bound of the smallest eigenvalue of R. Where it is large enough
-        it is used in its place.
-
-    Returns
-    -------
-    noise_variance : ndarray of shape (n_features,)
-    loadings : ndarray of shape (rank, n_features)
-
-    Raises
-    ------
-    ValueError
-        If the correlation matrix is singular to working precision; it names the
-        smallest eigenvalue.
-    """
-    variance = covariance.diagonal().copy()
-    scale = np.sqrt(variance)
-    correlation = covariance / scale / scale[:, None]
-    theta = least
-    if theta < _ENOUGH_DIAGONAL:
-        theta = linalg.eigvalsh(correlation, subset_by_index=[0, 0])[0]
-        rounding = 10 * len(scale) * np.finfo(np.float64).eps
-        if theta < rounding:
-            raise ValueError(
-                "the covariance is not positive definite: the smallest eigenvalue of "
-                f"its correlation matrix is {theta:.3g}. Use more shrinkage"
-            )
-    np.fill_diagonal(correlation, 1.0 - theta)
-    return theta * variance, _semidefinite_root(correlation) * scale
+    if table.unit == 1.0:
+        return model
+    return replace(model, covariance=_restore_unit(model.covariance, table.unit))
 
 
 # ------------------------------------------------------------------------ the table
@@ -181,12 +169,12 @@ def _centre(X: NDArray, assume_centered: bool) -> _Table:
         location = X.mean(axis=0, dtype=np.float64)
         samples, dof = X - location.astype(X.dtype), n_samples - 1
     rounding = 10 * np.finfo(X.dtype).eps * np.abs(location)
-    unit, variance = 1.0, _second_moment(samples) / dof
+    unit, variance = 1.0, _moment(samples, 2) / dof
     if not 1e-30 < variance.max() < 1e30 and samples.any():
         # Fourth powers would leave the range of floats; a power of two is exact.
         unit = float(2.0 ** np.floor(np.log2(np.abs(samples).max())))
         samples /= samples.dtype.type(unit)
-        variance, rounding = _second_moment(samples) / dof, rounding / unit
+        variance, rounding = _moment(samples, 2) / dof, rounding / unit
     varies = variance > rounding**2
     if not varies.any():
         raise ValueError(
@@ -197,33 +185,37 @@ def _centre(X: NDArray, assume_centered: bool) -> _Table:
     return _Table(samples, location, dof, np.where(varies, variance, 0), varies, unit)
 
 
-def _second_moment(samples: NDArray) -> NDArray:
-    return np.concatenate(
-        [
-            np.einsum("ij,ij->j", part, part)
-            for part in (
-                samples[:, batch].astype(np.float64, copy=False)
-                for batch in _batches(samples.shape[1])
-            )
-        ]
-    )
+def _moment(samples: NDArray, power: int) -> NDArray:
+    """Return the sum over samples of x^power for each gene, float64."""
+    sums = []
+    for batch in _batches(samples.shape[1]):
+        part = samples[:, batch].astype(np.float64, copy=False)
+        if power == 4:
+            part = part * part
+        sums.append(np.einsum("ij,ij->j", part, part))
+    return np.concatenate(sums)
 
 
 def _batches(size: int) -> Iterator[slice]:
     return (slice(start, start + _BATCH) for start in range(0, size, _BATCH))
 
 
-def _restore_unit(model: CovarianceModel, unit: float) -> CovarianceModel:
-    noise = model.noise_variance
-    if unit != 1.0:
-        noise = noise * unit * unit
+def _restore_unit(covariance: Factors | Dense, unit: float) -> Factors | Dense:
+    if isinstance(covariance, Dense):
+        restored: Factors | Dense = replace(
+            covariance, covariance=covariance.covariance * unit * unit
+        )
+        noise = restored.covariance.diagonal()
+    else:
+        noise = covariance.noise_variance * unit * unit
+        loadings = covariance.loadings * covariance.loadings.dtype.type(unit)
+        restored = Factors(noise, loadings)
     if not (np.isfinite(noise).all() and noise.min() > np.finfo(np.float64).tiny):
         raise ValueError(
             f"variances between {noise.min():.3g} and {noise.max():.3g} leave the "
             "range of floating point numbers; rescale the table"
         )
-    loadings = model.loadings * model.loadings.dtype.type(unit)
-    return replace(model, noise_variance=noise, loadings=loadings)
+    return restored
 
 
 # ---------------------------------------------------------------------- the targets
@@ -240,12 +232,10 @@ def _correlation_target(
     spread = np.sqrt(np.where(table.varies, table.variance, 1.0))
     table.samples[...] /= spread.astype(table.samples.dtype)
     intensity = _correlation_intensity(table) if given is None else given
-    noise, loadings = _shrink(
+    covariance = _shrink(
         table, variance, np.sqrt(variance), intensity, table.dof, n_components
     )
-    return CovarianceModel(
-        table.location, noise, loadings, intensity, towards, table.varies
-    )
+    return CovarianceModel(table.location, covariance, intensity, towards, table.varies)
 
 
 def _identity_target(
@@ -257,22 +247,21 @@ def _identity_target(
     find = _ledoit_wolf_intensity if rule == "ledoit_wolf" else _oas_intensity
     intensity = find(table, mean)
     every = np.full(n_features, mean)
-    noise, loadings = _shrink(
+    covariance = _shrink(
         table, every, np.ones(n_features), intensity, n_samples, n_components
     )
     return CovarianceModel(
-        table.location, noise, loadings, intensity, intensity, table.varies
+        table.location, covariance, intensity, intensity, table.varies
     )
 
 
 def _variance_intensity(table: _Table) -> float:
     """Opgen-Rhein & Strimmer 2007, eq. 8: sum Var(v_i) / sum (v_i - median)^2."""
-    samples, variance = table.samples[:, table.varies], table.variance[table.varies]
-    n_samples, dof = len(samples), table.dof
-    fourth = _second_moment(np.square(samples, dtype=np.float64))
-    uncertainty = (fourth - (dof * variance) ** 2 / n_samples).sum()
+    n_samples, dof, variance = len(table.samples), table.dof, table.variance
+    uncertainty = (_moment(table.samples, 4) - (dof * variance) ** 2 / n_samples).sum()
     uncertainty *= n_samples / (dof**2 * (n_samples - 1))
-    return _ratio(uncertainty, np.square(variance - np.median(variance)).sum())
+    moving = variance[table.varies]  # constant genes are not uncertain, and no target
+    return _ratio(uncertainty, np.square(moving - np.median(moving)).sum())
 
 
 def _correlation_intensity(table: _Table) -> float:
@@ -282,10 +271,7 @@ def _correlation_intensity(table: _Table) -> float:
     z_k, sum_ij (sum_k z_ki z_kj)^2 = ||Z Z'||^2 and sum_ij z_ki^2 z_kj^2 = ||z_k||^4.
     """
     n_samples, dof = len(table.samples), table.dof
-    fourth = sum(
-        np.square(np.square(table.samples[:, batch], dtype=np.float64)).sum()
-        for batch in _batches(table.samples.shape[1])
-    )
+    fourth = _moment(table.samples, 4).sum()
     products = np.square(table.lengths).sum() - fourth
     squares = np.square(table.gram).sum() - table.varies.sum() * float(dof) ** 2
     uncertainty = (products - squares / n_samples) * n_samples / (n_samples - 1)
@@ -328,8 +314,8 @@ def _shrink(
     intensity: float,
     divisor: int,
     n_components: int | None,
-) -> tuple[NDArray, NDArray]:
-    """Return psi and L' of t diag(target) + (1 - t) diag(w) Z'Z diag(w) / divisor."""
+) -> Factors | Dense:
+    """Return t diag(target) + (1 - t) diag(w) Z'Z diag(w) / divisor in its pieces."""
     n_samples, n_features = table.samples.shape
     if intensity == 0.0 and n_samples <= n_features:
         raise ValueError(
@@ -339,23 +325,20 @@ def _shrink(
     spread = weight * np.sqrt((1.0 - intensity) / divisor)
     rank = min(table.dof, n_features) if intensity < 1.0 else 0
     if rank == 0:
-        return target, np.empty((0, n_features), dtype=table.samples.dtype)
+        return Factors(target, np.empty((0, n_features), dtype=table.samples.dtype))
     if n_components is not None and n_components < rank:
         return _cut(table, n_components, spread, intensity * target)
     if n_samples <= n_features:
         loadings = _sample_basis(table)
         loadings *= spread.astype(loadings.dtype)
-        return intensity * target, loadings
+        return Factors(intensity * target, loadings)
     covariance = table.gram * spread * spread[:, None]
     covariance.flat[:: n_features + 1] += intensity * target
     least = intensity * float((target / covariance.diagonal()).min())
-    noise, loadings = split_dense(covariance, least)
-    return noise, loadings.astype(table.samples.dtype, copy=False)
+    return Dense(covariance, least, table.samples.dtype)
 
 
-def _cut(
-    table: _Table, n_components: int, spread: NDArray, least: NDArray
-) -> tuple[NDArray, NDArray]:
+def _cut(table: _Table, n_components: int, spread: NDArray, least: NDArray) -> Factors:
     """Keep the leading axes of the table; what they miss goes to the diagonal."""
     n_samples, n_features = table.samples.shape
     size = len(table.gram)
@@ -370,10 +353,11 @@ def _cut(
     largest = np.abs(loadings).argmax(axis=1)
     loadings *= np.sign(loadings[np.arange(n_components), largest])[:, None]
     loadings = (loadings * spread).astype(table.samples.dtype, copy=False)
-    total = least + _second_moment(table.samples) * spread**2
+    total = least + _moment(table.samples, 2) * spread**2
     kept = np.einsum("ij,ij->j", loadings, loadings, dtype=np.float64)
     rounding = 10 * np.finfo(loadings.dtype).eps * total
-    return np.maximum(total - kept, np.maximum(least, rounding)), loadings
+    noise = np.maximum(total - kept, np.maximum(least, rounding))
+    return Factors(noise, loadings)
 
 
 def _sample_basis(table: _Table) -> NDArray:
@@ -388,11 +372,3 @@ def _sample_basis(table: _Table) -> NDArray:
         return samples
     samples[:-1] -= samples[-1] * samples.dtype.type(1.0 / (n_samples**0.5 + 1.0))
     return samples[:-1]
-
-
-def _semidefinite_root(matrix: NDArray) -> NDArray:
-    """Return K' with K K' = matrix, of as many rows as the matrix has rank."""
-    triangle, pivots, rank, _ = linalg.lapack.dpstrf(matrix, lower=0)
-    root = np.empty((rank, len(matrix)))
-    root[:, pivots - 1] = np.triu(triangle)[:rank]
-    return root

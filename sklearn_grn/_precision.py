@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,11 +17,17 @@ from sklearn_grn._capacitance import (
     Capacitance,
     append,
     factorise,
+    factorise_dense,
     posterior_mean,
     remove,
 )
 from sklearn_grn._column_blocks import ColumnBlocks
-from sklearn_grn._covariance_models import CovarianceModel, shrinkage_model
+from sklearn_grn._covariance_models import (
+    CovarianceModel,
+    Dense,
+    Factors,
+    shrinkage_model,
+)
 from sklearn_grn._diagonal_low_rank import (
     DiagonalPlusLowRank,
     squared_distance,
@@ -132,10 +138,10 @@ class FactorPrecisionEstimator(BaseEstimator):
     >>> expression = load_leukemia(as_frame=True).data
     >>> estimator = FactorPrecisionEstimator().fit(expression)
     >>> estimator.precision_
-    <DiagonalPlusLowRank 1200 x 1200 of float64, rank 127>
+    <DiagonalPlusLowRank 1300 x 1300 of float64, rank 127>
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict] = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "shrinkage": [
             StrOptions({"auto", "ledoit_wolf", "oas"}),
@@ -204,8 +210,8 @@ class FactorPrecisionEstimator(BaseEstimator):
             assume_centered=self.assume_centered,
         )
         _warn_of_constant_genes(model.varies, self._gene_names())
-        state = factorise(model.noise_variance, ColumnBlocks(model.loadings))
-        self._store_model(model, len(X))
+        state = _factorise_model(model.covariance)
+        self._store_model(model, state, len(X))
         self._store_state(state, None, np.empty(0, dtype=object), np.empty(0))
         if self.pathways is not None:
             self._add_pathways(self.pathways, None, None)
@@ -328,11 +334,13 @@ class FactorPrecisionEstimator(BaseEstimator):
             np.concatenate([self.activity_variance_, variance]),
         )
 
-    def _store_model(self, model: CovarianceModel, n_samples: int) -> None:
+    def _store_model(
+        self, model: CovarianceModel, state: Capacitance, n_samples: int
+    ) -> None:
         self.location_ = model.location
-        self.components_ = model.loadings
-        self.n_components_ = len(model.loadings)
-        self.noise_variance_ = model.noise_variance
+        self.components_ = state.loadings.lying()
+        self.n_components_ = state.rank
+        self.noise_variance_ = state.noise_variance
         self.shrinkage_ = model.shrinkage
         self.variance_shrinkage_ = model.variance_shrinkage
         self.n_samples_seen_ = n_samples
@@ -512,6 +520,14 @@ class FactorPrecisionEstimator(BaseEstimator):
         factors = posterior_mean(state, whitened)
         whitened -= state.loadings.combine(factors.T) * scale
         return factors, whitened
+
+
+def _factorise_model(covariance: Factors | Dense) -> Capacitance:
+    if isinstance(covariance, Dense):
+        return factorise_dense(
+            covariance.covariance, covariance.least, covariance.dtype
+        )
+    return factorise(covariance.noise_variance, ColumnBlocks(covariance.loadings))
 
 
 def _warn_of_constant_genes(varies: NDArray, names: NDArray | None) -> None:
