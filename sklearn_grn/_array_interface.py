@@ -69,7 +69,9 @@ class ArrayInterface(NDArrayOperatorsMixin):
     def _product(self, right: Any) -> NDArray: ...
 
     # ------------------------------------------------------------- conversions
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray:
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray:
         """Return the dense array, unless it would not fit in half the free memory."""
         if copy is False:
             raise ValueError(
@@ -182,11 +184,15 @@ class ArrayInterface(NDArrayOperatorsMixin):
         reduced = np.concatenate(parts)
         return getattr(reduced, name)() if axis is None else reduced
 
-    def sum(self, axis: Any = None, dtype: DTypeLike = None, **kwargs: Any) -> Any:
+    def sum(
+        self, axis: Any = None, dtype: DTypeLike | None = None, **kwargs: Any
+    ) -> Any:
         """Return the sum over an axis or over all; see `numpy.ndarray.sum`."""
         return self._reduce("sum", axis, {"dtype": dtype, **kwargs})
 
-    def mean(self, axis: Any = None, dtype: DTypeLike = None, **kwargs: Any) -> Any:
+    def mean(
+        self, axis: Any = None, dtype: DTypeLike | None = None, **kwargs: Any
+    ) -> Any:
         """Return the mean over an axis or over all; see `numpy.ndarray.mean`."""
         return self._reduce("mean", axis, {"dtype": dtype, **kwargs})
 

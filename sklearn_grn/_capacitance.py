@@ -9,7 +9,7 @@ C = I + A'A. All that is ever asked of Sigma^-1 follows from orthonormal columns
 Both pieces grow by appending: a new column y of A is orthogonalised against [T; Q],
 which is the matrix inversion lemma (Woodbury 1950; for one column Sherman & Morrison
 1950). What goes wrong in practice is 1 - h_i -> 0, a gene that the others determine:
-such genes get coordinates of their own (`_pivot_out`), and nothing is found by
+such states are built by reflections (`_orthonormal.py`), and nothing is found by
 subtracting.
 """
 
@@ -23,22 +23,17 @@ from scipy import linalg
 from sklearn.utils import gen_batches
 
 from sklearn_grn._column_blocks import ColumnBlocks
+from sklearn_grn._orthonormal import (
+    inverse_triangle,
+    log_det_of_triangle,
+    orthonormalise,
+)
 
 # A difference below this share of what it started from has lost four digits, and the
 # Householder path takes over. Pivots are such differences, and so is 1 - h_i.
 _TRUSTED = 1e-4
 
-# On that path the genes with 1 - h_i below this get coordinates of their own, worst
-# first, until their 1 - h_i sum to one half. The block of (I + AA')^-1 that belongs to
-# them then has no eigenvalue above one half (its trace), and since the h_i sum to less
-# than the rank there are never more such genes than columns.
-_DETERMINED = 1e-2
-
 _GRAM_ROWS = 4096  # rows widened to float64 at a time
-
-# NumPy and SciPy bring a BLAS each, whose threads wait for each other at every change;
-# up to this size that takes longer than NumPy's more expensive algorithm.
-_SMALL = 400
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value: identity is equality
@@ -268,14 +263,14 @@ def _rotate_out(
     head = state.root[:first, :first]
     if not keep[first:].any():
         return state.basis.first(first), head
-    triangle = _inverse_triangle(state.root[first:, first:])[:, keep[first:]]
+    triangle = inverse_triangle(state.root[first:, first:])[:, keep[first:]]
     rotation, triangle = linalg.qr(triangle, mode="economic", check_finite=False)
     signs = np.where(triangle.diagonal() < 0, -1.0, 1.0)
     rotation, triangle = rotation * signs, triangle * signs[:, None]
     tail = state.basis.last_lying(state.rank - first)
     block = rotation.T.astype(tail.dtype, copy=False) @ tail
     beside = state.root[:first, first:] @ rotation
-    root = _border(head, beside, _inverse_triangle(triangle))
+    root = _border(head, beside, inverse_triangle(triangle))
     return ColumnBlocks(*state.basis.first(first).blocks, block), root
 
 
@@ -284,12 +279,7 @@ def _factorise_by_householder(
 ) -> Capacitance:
     """Factorise without forming C, for pivots or leverages that subtraction loses."""
     rows = whitened.T.astype(np.float64)
-    root, basis, triangle = _orthonormal_rows(rows)
-    residual = 1.0 - np.einsum("ij,ij->i", basis, basis)
-    log_det = _log_det(triangle)
-    determined = _determined_genes(residual)
-    if determined.any():
-        root, basis, residual, log_det = _pivot_out(rows, determined)
+    root, basis, residual, log_det = orthonormalise(rows)
     block = np.ascontiguousarray(basis.T, dtype=whitened.dtype)
     rank = len(root)
     return Capacitance(
@@ -302,66 +292,6 @@ def _factorise_by_householder(
         rank,
         log_det,
     )
-
-
-def _orthonormal_rows(rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Return T, Q and R of [I; A] by Householder reflections, largest rows first.
-
-    With the rows sorted the factorisation is backward stable row by row (Cox & Higham
-    1998, Numer. Math. 78, 459-484), so small rows keep their digits beside large ones.
-    """
-    rank = rows.shape[1]
-    stacked = np.concatenate([np.eye(rank), rows])
-    order = np.argsort(-np.abs(stacked).max(axis=1, initial=0.0), kind="stable")
-    sorted_basis, triangle = linalg.qr(stacked[order], mode="economic")
-    basis = np.empty_like(sorted_basis)
-    basis[order] = sorted_basis
-    return basis[:rank], basis[rank:], triangle
-
-
-def _determined_genes(residual: NDArray) -> NDArray[np.bool_]:
-    """Mark the genes that the others determine all but completely."""
-    order = np.argsort(residual, kind="stable")
-    within = np.cumsum(np.maximum(residual[order], 0.0)) <= 0.5
-    determined = np.zeros(len(residual), dtype=bool)
-    determined[order[within & (residual[order] < _DETERMINED)]] = True
-    return determined
-
-
-def _pivot_out(
-    rows: NDArray, out: NDArray[np.bool_]
-) -> tuple[NDArray, NDArray, NDArray, float]:
-    """Give each gene of the set B = `out` a coordinate of its own.
-
-    Without B the capacitance is C_G = R_G'R_G with basis [T_G; Q_G]. With
-    W = A_B R_G^-1 the block of N = (I + AA')^-1 that belongs to B is
-    N_BB = (I + WW')^-1 = V V', where [I; W'] = [V; U] R_B and V = R_B^-1 is found as
-    the inverse of a triangle: its rows keep their relative accuracy however small. With
-    the Cholesky factor X X' = I - N_BB, an almost diagonal matrix, the rows
-
-        q_B = [X, 0],     q_G = Q_G [U V'X^-T, U_perp]
-
-    have the inner products delta_ij - N_ij, each small one as a product of one large
-    and one small coordinate. (Block inverse and Schur complement: Golub & Van Loan,
-    Matrix Computations, 4th ed., 3.2.11; leaving one row out is B = {i}.)
-    """
-    n_out, rank = int(out.sum()), rows.shape[1]
-    root, kept_basis, triangle = _orthonormal_rows(rows[~out])
-    outside = linalg.solve_triangular(triangle, rows[out].T, trans=1)
-    stacked = np.concatenate([np.eye(n_out), outside])
-    both, out_triangle = linalg.qr(stacked, mode="economic")
-    inverse = _inverse_triangle(out_triangle)
-    complement = linalg.qr(both[n_out:], mode="full")[0][:, n_out:]
-    near_identity = linalg.cholesky(np.eye(n_out) - inverse @ inverse.T, lower=True)
-    shared = linalg.solve_triangular(near_identity, inverse, lower=True).T
-    turn = np.concatenate([both[n_out:] @ shared, complement], axis=1)
-
-    basis = np.zeros((len(rows), rank))
-    basis[out, :n_out] = near_identity
-    basis[~out] = kept_basis @ turn
-    residual = 1.0 - np.einsum("ij,ij->i", basis, basis)
-    residual[out] = np.einsum("ij,ij->i", inverse, inverse)
-    return root @ turn, basis, residual, _log_det(triangle) + _log_det(out_triangle)
 
 
 def _invert_correlation(correlation: NDArray) -> tuple[NDArray, float]:
@@ -377,7 +307,7 @@ def _invert_correlation(correlation: NDArray) -> tuple[NDArray, float]:
         )
     inverse = np.tril(inverse)
     inverse += np.tril(inverse, -1).T
-    return inverse, _log_det(triangle)
+    return inverse, log_det_of_triangle(triangle)
 
 
 def _shift(matrix: NDArray, factor: float, shift: float) -> NDArray:
@@ -409,18 +339,7 @@ def _inverse_root(gram: NDArray, squared_lengths: NDArray) -> NDArray | None:
         return None
     if (triangle.diagonal() ** 2 < _TRUSTED * squared_lengths).any():
         return None
-    return _inverse_triangle(triangle)
-
-
-def _inverse_triangle(triangle: NDArray) -> NDArray:
-    """Return the inverse of an upper triangle."""
-    if len(triangle) <= _SMALL:  # the LU of a triangle has nothing to eliminate
-        return np.triu(np.linalg.inv(triangle))
-    return np.triu(linalg.lapack.dtrtri(triangle, lower=0)[0])
-
-
-def _log_det(triangle: NDArray) -> float:
-    return 2.0 * float(np.log(np.abs(triangle.diagonal())).sum())
+    return inverse_triangle(triangle)
 
 
 def _subtract_squares(residual: NDArray, basis: ColumnBlocks) -> NDArray:

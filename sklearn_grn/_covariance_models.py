@@ -201,10 +201,9 @@ def _batches(size: int) -> Iterator[slice]:
 
 
 def _restore_unit(covariance: Factors | Dense, unit: float) -> Factors | Dense:
+    restored: Factors | Dense
     if isinstance(covariance, Dense):
-        restored: Factors | Dense = replace(
-            covariance, covariance=covariance.covariance * unit * unit
-        )
+        restored = replace(covariance, covariance=covariance.covariance * unit * unit)
         noise = restored.covariance.diagonal()
     else:
         noise = covariance.noise_variance * unit * unit

@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import linalg, sparse
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import aslinearoperator
 from sklearn import get_config
 from sklearn.utils import check_array
 
 from sklearn_grn._array_interface import ArrayInterface
 from sklearn_grn._capacitance import Capacitance, append, factorise
 from sklearn_grn._column_blocks import ColumnBlocks
-
-_DENSE_EIGENVALUES = 200  # below this many genes LAPACK is faster than Lanczos
+from sklearn_grn._spectrum import (
+    DENSE_EIGENVALUES,
+    extreme_eigenvalue,
+    smallest_eigenvalue,
+)
 
 
 class DiagonalPlusLowRank(ArrayInterface):
@@ -319,8 +322,8 @@ class DiagonalPlusLowRank(ArrayInterface):
     def condition_number(self) -> float:
         """Return the largest eigenvalue over the smallest.
 
-        Both are found as largest eigenvalues, of the matrix and of its inverse, by
-        LAPACK for a few genes and by the Lanczos method for many. It is computed once.
+        Dense for a few hundred genes; beyond that the largest by the Lanczos method and
+        the smallest by bisection, to seven digits. It is computed once.
 
         Returns
         -------
@@ -332,8 +335,21 @@ class DiagonalPlusLowRank(ArrayInterface):
             If the matrix is not positive definite.
         """
         if self._condition is None:
-            largest = _largest_eigenvalue(self) * _largest_eigenvalue(self.inverse())
-            self._condition = largest
+            state = self._state()
+            covariance, precision, _ = structured_views(state)
+            if len(state.scale) <= DENSE_EIGENVALUES:
+                # Each as a largest eigenvalue: the smallest would lose its digits.
+                values = [
+                    np.linalg.eigvalsh(matrix.toarray())[-1]
+                    for matrix in (covariance, precision)
+                ]
+                self._condition = float(values[0] * values[1])
+            else:
+                largest = extreme_eigenvalue(
+                    aslinearoperator(covariance), covariance.diagonal(), "LA"
+                )
+                smallest = smallest_eigenvalue(state.noise_variance, state.loadings)
+                self._condition = largest / smallest
         return self._condition
 
     def _state(self) -> Capacitance:
@@ -441,58 +457,6 @@ def _invert_difference(
     triangle = linalg.cholesky(remaining, lower=True)
     whitened = linalg.solve_triangular(triangle, basis, lower=True)
     return 1.0 / diagonal, ColumnBlocks(whitened / np.sqrt(diagonal))
-
-
-def squared_distance(matrix: DiagonalPlusLowRank, other: Any, norm: str) -> float:
-    """Return the squared norm of the difference from another symmetric matrix.
-
-    Parameters
-    ----------
-    matrix : DiagonalPlusLowRank
-    other : array-like or DiagonalPlusLowRank of the same shape
-    norm : {"frobenius", "spectral"}
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ or `norm` is not one of the two.
-    """
-    if not isinstance(other, DiagonalPlusLowRank):
-        other = check_array(other, dtype=np.float64, input_name="comp_cov")
-    if other.shape != matrix.shape:
-        raise ValueError(f"matrices of shape {matrix.shape} and {other.shape} differ")
-    if norm == "frobenius":
-        # Block by block: sums of squares of factors would cancel for close matrices.
-        parts = ((block, other[rows]) for rows, block in matrix._row_blocks())
-        return float(sum(np.square(mine - theirs).sum() for mine, theirs in parts))
-    if norm == "spectral":
-        difference = LinearOperator(
-            matrix.shape, matvec=lambda x: matrix @ x - other @ x, dtype=np.float64
-        )
-        return _extreme_eigenvalue(difference, matrix.diagonal(), "LM") ** 2
-    raise ValueError(f"norm is {norm!r}; it must be 'frobenius' or 'spectral'")
-
-
-def _largest_eigenvalue(matrix: DiagonalPlusLowRank) -> float:
-    if matrix.shape[0] <= _DENSE_EIGENVALUES:
-        return float(linalg.eigvalsh(matrix.toarray())[-1])
-    operator = LinearOperator(matrix.shape, matvec=matrix.matvec, dtype=np.float64)
-    return _extreme_eigenvalue(operator, matrix.diagonal(), "LA")
-
-
-def _extreme_eigenvalue(operator: LinearOperator, start: NDArray, which: str) -> float:
-    """Return one eigenvalue of a symmetric operator, from a fixed starting vector."""
-    size = operator.shape[0]
-    if size <= _DENSE_EIGENVALUES:
-        values = linalg.eigvalsh(operator @ np.eye(size))
-        return float(values[np.abs(values).argmax()] if which == "LM" else values[-1])
-    start = np.asarray(start, dtype=np.float64)
-    found = eigsh(operator, k=1, which=which, v0=start, return_eigenvectors=False)
-    return float(found[0])
 
 
 def _scale_rows(scale: NDArray, right: Any) -> Any:

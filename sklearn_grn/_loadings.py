@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,37 +13,97 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.utils import check_array
 
+from sklearn_grn._column_blocks import ColumnBlocks
 
-def align_loadings(
-    loadings: Any, gene_names: NDArray | None, n_features: int, dtype: np.dtype
-) -> tuple[NDArray, list[str] | None]:
-    """Return loadings as an array with a row for each gene, and the names it carries.
+
+@dataclass(frozen=True, eq=False)
+class Pathways:
+    """Pathways in the order of their arrival; immutable.
+
+    Attributes
+    ----------
+    names : ndarray of shape (n_pathways,), object
+    activity_variance : ndarray of shape (n_pathways,)
+        phi.
+    loadings : ColumnBlocks of shape (n_features, n_pathways)
+        Loadings as given; apart from phi, so that they can be given back.
+    """
+
+    names: NDArray
+    activity_variance: NDArray
+    loadings: ColumnBlocks
+
+    @classmethod
+    def none(cls, n_features: int, dtype: np.dtype) -> Pathways:
+        """Return no pathways."""
+        columns = ColumnBlocks(np.empty((0, n_features), dtype=dtype))
+        return cls(np.empty(0, dtype=object), np.empty(0), columns)
+
+    def append(self, other: Pathways) -> Pathways:
+        """Return these pathways and, behind them, others."""
+        return Pathways(
+            np.concatenate([self.names, other.names]),
+            np.concatenate([self.activity_variance, other.activity_variance]),
+            self.loadings.append(other.loadings.lying()),
+        )
+
+    def select(self, keep: NDArray[np.bool_]) -> Pathways:
+        """Return some of the pathways."""
+        parts = self.names[keep], self.activity_variance[keep]
+        return Pathways(*parts, self.loadings.select(keep))
+
+    def scaled(self) -> NDArray:
+        """Return the columns x_k phi_k^1/2, lying as (n_pathways, n_features)."""
+        lying = self.loadings.lying()
+        return lying * np.sqrt(self.activity_variance).astype(lying.dtype)[:, None]
+
+
+def read_pathways(
+    loadings: Any,
+    names: str | Iterable[Any] | None,
+    activity_variance: ArrayLike | None,
+    *,
+    gene_names: NDArray | None,
+    present: Pathways,
+) -> Pathways:
+    """Check and align pathways that arrive.
 
     Parameters
     ----------
     loadings : array-like, sparse or DataFrame of shape (n_features, n_pathways), \
             or Series
         pandas tables are aligned by gene name. Everything else is taken row by row.
+    names : str, iterable of str or None
+        Names asked for; None takes the table's own, or "pathway0" and so on.
+    activity_variance : float, array-like of shape (n_pathways,) or None
+        None means 1.
     gene_names : ndarray of shape (n_features,) or None
         Names of the genes, where the model knows them.
-    n_features : int
-        Number of genes of the model.
-    dtype : dtype
-        Data type of the result.
+    present : Pathways
+        What is there already.
 
     Returns
     -------
-    lying : ndarray of shape (n_pathways, n_features)
-        C-contiguous and owned by the caller.
-    names : list of str or None
-        Column names.
+    Pathways
+        The new ones alone.
 
     Raises
     ------
     ValueError
         On wrong orientation or length, values that are not finite numbers, duplicate
-        gene names, or no gene in common.
+        gene names, no gene in common, names that are there twice, variances below 0.
     """
+    n_features, dtype = present.loadings.shape[0], present.loadings.dtype
+    lying, carried = _align(loadings, gene_names, n_features, dtype)
+    chosen = _name(names, carried, len(lying), present.names.tolist())
+    variance = _check_variance(activity_variance, len(lying))
+    return Pathways(np.array(chosen, dtype=object), variance, ColumnBlocks(lying))
+
+
+def _align(
+    loadings: Any, gene_names: NDArray | None, n_features: int, dtype: np.dtype
+) -> tuple[NDArray, list[str] | None]:
+    """Return loadings lying as (n_pathways, n_features), and the names they carry."""
     names = None
     if isinstance(loadings, pd.Series):
         name = "pathway0" if loadings.name is None else loadings.name
@@ -61,34 +122,13 @@ def align_loadings(
     return np.array(values.T, order="C"), names
 
 
-def name_pathways(
+def _name(
     given: str | Iterable[Any] | None,
     carried: list[str] | None,
     n_pathways: int,
     taken: Sequence[str],
 ) -> list[str]:
-    """Return a new, unique name for each pathway.
-
-    Parameters
-    ----------
-    given : str, iterable of str or None
-        Names asked for; they win over the table's own.
-    carried : list of str or None
-        Column names of the table; where there are none either, "pathway0" and so on.
-    n_pathways : int
-        How many names are needed.
-    taken : sequence of str
-        Names that are present already.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        If the number of names is wrong, or a name is there twice.
-    """
+    """Return a new, unique name for each pathway."""
     if isinstance(given, str):
         given = [given]
     names = carried if given is None else [str(name) for name in given]
@@ -111,25 +151,8 @@ def name_pathways(
     return names
 
 
-def check_activity_variance(
-    activity_variance: ArrayLike | None, n_pathways: int
-) -> NDArray:
-    """Return the variance of each pathway's activity, 1 where none is given.
-
-    Parameters
-    ----------
-    activity_variance : float, array-like of shape (n_pathways,) or None
-    n_pathways : int
-
-    Returns
-    -------
-    ndarray of shape (n_pathways,)
-
-    Raises
-    ------
-    ValueError
-        If it is negative, not finite or of another length.
-    """
+def _check_variance(activity_variance: ArrayLike | None, n_pathways: int) -> NDArray:
+    """Return the variance of each pathway's activity, 1 where none is given."""
     if activity_variance is None:
         return np.ones(n_pathways)
     variance = np.array(activity_variance, dtype=np.float64)
@@ -148,9 +171,7 @@ def check_activity_variance(
     return variance
 
 
-def _by_name(
-    table: pd.DataFrame, gene_names: NDArray | None, n_features: int
-) -> NDArray:
+def _by_name(table: pd.DataFrame, gene_names: NDArray | None, n_features: int) -> Any:
     """Return the rows of a table in the order of the genes, 0 where it has none."""
     if gene_names is None:
         return _by_position(table, n_features)
@@ -174,7 +195,7 @@ def _by_name(
             f"{(~known).sum()} of the {len(known)} genes of the loadings are not in "
             f"the fitted table and are left out, {table.index[~known][0]!r} among them",
             UserWarning,
-            stacklevel=4,
+            stacklevel=7,
         )
     return table.reindex(gene_names, fill_value=0.0)
 

@@ -28,16 +28,9 @@ from sklearn_grn._covariance_models import (
     Factors,
     shrinkage_model,
 )
-from sklearn_grn._diagonal_low_rank import (
-    DiagonalPlusLowRank,
-    squared_distance,
-    structured_views,
-)
-from sklearn_grn._loadings import (
-    align_loadings,
-    check_activity_variance,
-    name_pathways,
-)
+from sklearn_grn._diagonal_low_rank import DiagonalPlusLowRank, structured_views
+from sklearn_grn._loadings import Pathways, read_pathways
+from sklearn_grn._spectrum import squared_distance
 
 
 class FactorPrecisionEstimator(BaseEstimator):
@@ -167,7 +160,7 @@ class FactorPrecisionEstimator(BaseEstimator):
 
     # ------------------------------------------------------------------- learning
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: Any = None) -> FactorPrecisionEstimator:
+    def fit(self, X: Any, y: Any = None) -> FactorPrecisionEstimator:
         """Estimate covariance and precision from samples.
 
         Parameters
@@ -200,7 +193,7 @@ class FactorPrecisionEstimator(BaseEstimator):
             self.__dict__ = before
             raise
 
-    def _fit(self, X: ArrayLike) -> FactorPrecisionEstimator:
+    def _fit(self, X: Any) -> FactorPrecisionEstimator:
         floats = [np.float64, np.float32]
         X = validate_data(self, X, dtype=floats, ensure_min_samples=2)
         model = shrinkage_model(
@@ -209,10 +202,10 @@ class FactorPrecisionEstimator(BaseEstimator):
             n_components=self.n_components,
             assume_centered=self.assume_centered,
         )
-        _warn_of_constant_genes(model.varies, self._gene_names())
+        _warn_of_constant_genes(model.varies, getattr(self, "feature_names_in_", None))
         state = _factorise_model(model.covariance)
         self._store_model(model, state, len(X))
-        self._store_state(state, None, np.empty(0, dtype=object), np.empty(0))
+        self._store_state(state, Pathways.none(X.shape[1], X.dtype))
         if self.pathways is not None:
             self._add_pathways(self.pathways, None, None)
         return self
@@ -308,31 +301,17 @@ class FactorPrecisionEstimator(BaseEstimator):
                 f"{self.pathway_names_.tolist()}"
             )
         keep = np.array([name not in set(wanted) for name in self.pathway_names_], bool)
-        if not keep.all():
-            every = np.concatenate([np.ones(self.n_components_, dtype=bool), keep])
-            self._store_state(
-                remove(self._state, every),
-                self._columns.select(keep) if keep.any() else None,
-                self.pathway_names_[keep],
-                self.activity_variance_[keep],
-            )
+        every = np.concatenate([np.ones(self.n_components_, dtype=bool), keep])
+        self._store_state(remove(self._state, every), self._pathways.select(keep))
         return self
 
     def _add_pathways(self, X: Any, names: Any, activity_variance: Any) -> None:
-        dtype = self.components_.dtype
-        size = self.n_features_in_
-        columns, carried = align_loadings(X, self._gene_names(), size, dtype)
-        taken = self.pathway_names_.tolist()
-        new_names = name_pathways(names, carried, len(columns), taken)
-        variance = check_activity_variance(activity_variance, len(columns))
-        scaled = columns * np.sqrt(variance).astype(dtype)[:, None]
-        old = self._columns
-        self._store_state(
-            append(self._state, scaled),
-            ColumnBlocks(columns) if old is None else old.append(columns),
-            np.array([*taken, *new_names], dtype=object),
-            np.concatenate([self.activity_variance_, variance]),
+        present, genes = self._pathways, getattr(self, "feature_names_in_", None)
+        fresh = read_pathways(
+            X, names, activity_variance, gene_names=genes, present=present
         )
+        state = append(self._state, fresh.scaled())
+        self._store_state(state, present.append(fresh))
 
     def _store_model(
         self, model: CovarianceModel, state: Capacitance, n_samples: int
@@ -345,36 +324,25 @@ class FactorPrecisionEstimator(BaseEstimator):
         self.variance_shrinkage_ = model.variance_shrinkage
         self.n_samples_seen_ = n_samples
 
-    def _store_state(
-        self,
-        state: Capacitance,
-        columns: ColumnBlocks | None,
-        names: NDArray,
-        activity_variance: NDArray,
-    ) -> None:
+    def _store_state(self, state: Capacitance, pathways: Pathways) -> None:
         covariance, precision, partial_correlation = structured_views(state)
         # One call into C: an interrupt or another thread sees all of it or nothing.
         self.__dict__.update(
             covariance_=covariance,
             precision_=precision,
             partial_correlation_=partial_correlation,
-            pathway_names_=names,
-            activity_variance_=activity_variance,
-            _columns=columns,
+            pathway_names_=pathways.names,
+            activity_variance_=pathways.activity_variance,
+            _pathways=pathways,
             _state=state,
         )
 
-    def _gene_names(self) -> NDArray | None:
-        return getattr(self, "feature_names_in_", None)
-
-    # -------------------------------------------------------------------- looking
+    # ------------------------------------------------------------------ looking
     @property
     def pathway_loadings_(self) -> NDArray:
         """Loadings of the pathways, as given, shape (n_features, n_pathways)."""
         check_is_fitted(self)
-        if self._columns is None:
-            return np.empty((self.n_features_in_, 0), dtype=self.components_.dtype)
-        return self._columns.lying().T
+        return self._pathways.loadings.lying().T
 
     @property
     def condition_number_(self) -> float:
@@ -403,7 +371,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         return self.precision_
 
     # -------------------------------------------------------------------- samples
-    def activities(self, X: ArrayLike) -> NDArray:
+    def activities(self, X: Any) -> NDArray:
         """Return the posterior mean of each pathway's activity in each sample.
 
         Parameters
@@ -420,7 +388,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         factors, _ = self._explain(X)
         return factors[:, self.n_components_ :] * np.sqrt(self.activity_variance_)
 
-    def mahalanobis(self, X: ArrayLike) -> NDArray:
+    def mahalanobis(self, X: Any) -> NDArray:
         """Return the squared Mahalanobis distance of each sample from the mean.
 
         It is the distance in the factors plus the distance of the residual, a sum of
@@ -440,7 +408,7 @@ class FactorPrecisionEstimator(BaseEstimator):
             "ij,ij->i", residual, residual, dtype=np.float64
         )
 
-    def score_samples(self, X: ArrayLike) -> NDArray:
+    def score_samples(self, X: Any) -> NDArray:
         """Return the Gaussian log-likelihood of each sample.
 
         Parameters
@@ -456,7 +424,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         constant = self.n_features_in_ * np.log(2 * np.pi) + self.covariance_.logdet()
         return -0.5 * (constant + distance)
 
-    def score(self, X: ArrayLike, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:
         """Return the mean Gaussian log-likelihood of samples.
 
         Parameters
@@ -510,7 +478,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         distance /= self.n_features_in_ if scaling else 1
         return distance if squared else float(np.sqrt(distance))
 
-    def _explain(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
+    def _explain(self, X: Any) -> tuple[NDArray, NDArray]:
         """Return the posterior mean of the factors and the whitened residual."""
         check_is_fitted(self)
         floats = [np.float64, np.float32]

@@ -1,0 +1,125 @@
+"""Orthonormal columns that span those of [I; A], to the last digits of every row.
+
+The way for ill-conditioned models: Householder reflections in place of the Cholesky
+factor of I + A'A, and coordinates of their own for genes that the others determine.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+# Genes with 1 - h_i below this get coordinates of their own, worst
+# first, until their 1 - h_i sum to one half. The block of (I + AA')^-1 that belongs to
+# them then has no eigenvalue above one half (its trace), and since the h_i sum to less
+# than the rank there are never more such genes than columns.
+_DETERMINED = 1e-2
+
+# NumPy and SciPy bring a BLAS each, whose threads wait for each other at every change;
+# up to this size that takes longer than NumPy's more expensive algorithm.
+_SMALL = 400
+
+
+def orthonormalise(rows: NDArray) -> tuple[NDArray, NDArray, NDArray, float]:
+    """Return T and Q = A T with orthonormal columns [T; Q], for rows A of genes.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_features, rank)
+        A, float64.
+
+    Returns
+    -------
+    root : ndarray of shape (rank, rank)
+        T.
+    basis : ndarray of shape (n_features, rank)
+        Q.
+    residual : ndarray of shape (n_features,)
+        1 - ||q_i||^2, accurate relative to itself.
+    log_det : float
+        log det (I + A'A).
+    """
+    root, basis, triangle = _by_reflections(rows)
+    residual = 1.0 - np.einsum("ij,ij->i", basis, basis)
+    determined = _determined_genes(residual)
+    if determined.any():
+        return _pivot_out(rows, determined)
+    return root, basis, residual, log_det_of_triangle(triangle)
+
+
+def inverse_triangle(triangle: NDArray) -> NDArray:
+    """Return the inverse of an upper triangle."""
+    if len(triangle) <= _SMALL:  # the LU of a triangle has nothing to eliminate
+        return np.triu(np.linalg.inv(triangle))
+    return np.triu(linalg.lapack.dtrtri(triangle, lower=0)[0])
+
+
+def log_det_of_triangle(triangle: NDArray) -> float:
+    """Return log det R'R of a triangle R."""
+    return 2.0 * float(np.log(np.abs(triangle.diagonal())).sum())
+
+
+def _by_reflections(rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Return T, Q and R of [I; A] by Householder reflections, largest rows first.
+
+    With the rows sorted the factorisation is backward stable row by row (Cox & Higham
+    1998, Numer. Math. 78, 459-484), so small rows keep their digits beside large ones.
+    """
+    rank = rows.shape[1]
+    stacked = np.concatenate([np.eye(rank), rows])
+    order = np.argsort(-np.abs(stacked).max(axis=1, initial=0.0), kind="stable")
+    sorted_basis, triangle = linalg.qr(stacked[order], mode="economic")
+    basis = np.empty_like(sorted_basis)
+    basis[order] = sorted_basis
+    return basis[:rank], basis[rank:], triangle
+
+
+def _determined_genes(residual: NDArray) -> NDArray[np.bool_]:
+    """Mark the genes that the others determine all but completely."""
+    order = np.argsort(residual, kind="stable")
+    within = np.cumsum(np.maximum(residual[order], 0.0)) <= 0.5
+    determined = np.zeros(len(residual), dtype=bool)
+    determined[order[within & (residual[order] < _DETERMINED)]] = True
+    return determined
+
+
+def _pivot_out(
+    rows: NDArray, out: NDArray[np.bool_]
+) -> tuple[NDArray, NDArray, NDArray, float]:
+    """Give each gene of the set B = `out` a coordinate of its own.
+
+    Without B the capacitance is C_G = R_G'R_G with basis [T_G; Q_G]. With
+    W = A_B R_G^-1 the block of N = (I + AA')^-1 that belongs to B is
+    N_BB = (I + WW')^-1 = V V', where [I; W'] = [V; U] R_B and V = R_B^-1 is found as
+    the inverse of a triangle: its rows keep their relative accuracy however small. With
+    the Cholesky factor X X' = I - N_BB, an almost diagonal matrix, the rows
+
+        q_B = [X, 0],     q_G = Q_G [U V'X^-T, U_perp]
+
+    have the inner products delta_ij - N_ij, each small one as a product of one large
+    and one small coordinate. (Block inverse and Schur complement: Golub & Van Loan,
+    Matrix Computations, 4th ed., 3.2.11; leaving one row out is B = {i}.)
+    """
+    n_out, rank = int(out.sum()), rows.shape[1]
+    root, kept_basis, triangle = _by_reflections(rows[~out])
+    outside = linalg.solve_triangular(triangle, rows[out].T, trans=1)
+    stacked = np.concatenate([np.eye(n_out), outside])
+    both, out_triangle = linalg.qr(stacked, mode="economic")
+    inverse = inverse_triangle(out_triangle)
+    complement = linalg.qr(both[n_out:], mode="full")[0][:, n_out:]
+    near_identity = linalg.cholesky(np.eye(n_out) - inverse @ inverse.T, lower=True)
+    shared = linalg.solve_triangular(near_identity, inverse, lower=True).T
+    turn = np.concatenate([both[n_out:] @ shared, complement], axis=1)
+
+    basis = np.zeros((len(rows), rank))
+    basis[out, :n_out] = near_identity
+    basis[~out] = kept_basis @ turn
+    residual = 1.0 - np.einsum("ij,ij->i", basis, basis)
+    residual[out] = np.einsum("ij,ij->i", inverse, inverse)
+    return (
+        root @ turn,
+        basis,
+        residual,
+        log_det_of_triangle(triangle) + log_det_of_triangle(out_triangle),
+    )
