@@ -22,6 +22,12 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from dense_anchors import (
+    textbook_covariance,
+    textbook_shrinkage,
+    textbook_woodbury,
+    update_both,
+)
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from threadpoolctl import threadpool_info
@@ -35,7 +41,10 @@ TOLERANCE = 1e-8
 CALLS = 100  # of an update too short for the clock
 PUBLISHED = "(published, another machine)"
 CORPCOR = """
-samples <- matrix(rnorm({n_samples} * {n_genes}), {n_samples})
+if (!requireNamespace("corpcor", quietly = TRUE)) quit(status = 3)
+draw <- function(rows, columns) matrix(rnorm(rows * columns), rows)
+programmes <- draw({n_samples}, 20) %*% draw(20, {n_genes}) / 2
+samples <- programmes + draw({n_samples}, {n_genes})
 run <- function() corpcor::pcor.shrink(samples, verbose = FALSE)
 cat(system.time(run())[["elapsed"]])
 """
@@ -49,7 +58,7 @@ def main() -> None:
     print(header(repeats), end="\n\n")
     print("| what | anchor | ours | anchor / ours | agree to |")
     print("|---|--:|--:|--:|--:|", flush=True)
-    memory = peak_memory(n_genes, fits=False), peak_memory(n_genes, fits=True)
+    memory = [peak_memory(n_genes, fits) for fits in (False, True)]
     for rows in (
         fit_rows(n_genes, repeats, *memory),
         update_rows(n_genes, repeats, options.skip_inverse),
@@ -57,8 +66,8 @@ def main() -> None:
         tall_rows(repeats),
         other_rows(n_genes, repeats),
     ):
-        for row in rows:
-            print(row, flush=True)
+        for line in rows:
+            print(line, flush=True)
 
 
 def read_options() -> argparse.Namespace:
@@ -71,10 +80,11 @@ def read_options() -> argparse.Namespace:
 
 
 def header(repeats: int) -> str:
-    names = ["sklearn-grn", "numpy", "scipy", "scikit-learn"]
+    names = ["numpy", "scipy", "scikit-learn"]
     parts = [f"Python {platform.python_version()}"]
     parts += [f"{name} {version(name)}" for name in names]
-    parts += sorted({blas_name(pool) for pool in threadpool_info()})
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    parts += sorted({blas_name(pool) for pool in pools})
     parts += [f"{os.cpu_count()} cores", f"{repeats} repeats, median (min to max)"]
     return "; ".join(parts)
 
@@ -106,76 +116,7 @@ def draw_pairs(n_genes: int) -> tuple[NDArray, NDArray]:
     return rows, np.where(np.arange(400) < 100, rows, columns)
 
 
-# ----------------------------------------------------------------------- the anchors
-def textbook_covariance(base: FactorPrecisionEstimator, pathways: NDArray) -> NDArray:
-    """Sigma + X X' from the attributes that describe the model."""
-    loadings = np.vstack([base.components_, pathways.T])
-    covariance = loadings.T @ loadings
-    covariance.flat[:: len(covariance) + 1] += base.noise_variance_
-    return covariance
-
-
-def textbook_woodbury(precision: NDArray, pathways: NDArray) -> NDArray:
-    """P - P X (I + X' P X)^-1 X' P, with no more large arrays than the result."""
-    right = precision @ pathways
-    capacitance = np.eye(pathways.shape[1]) + pathways.T @ right
-    change = right @ np.linalg.solve(capacitance, right.T)
-    return np.subtract(precision, change, out=change)
-
-
-def textbook_partial_correlation(precision: NDArray) -> NDArray:
-    scale = 1.0 / np.sqrt(precision.diagonal())
-    correlation = precision * -scale * scale[:, None]
-    np.fill_diagonal(correlation, 1.0)
-    return correlation
-
-
-def update_both(precision: NDArray, pathways: NDArray) -> tuple[NDArray, NDArray]:
-    updated = textbook_woodbury(precision, pathways)
-    return updated, textbook_partial_correlation(updated)
-
-
-def textbook_shrinkage(samples: NDArray) -> tuple[NDArray, NDArray]:
-    """Precision and partial correlations of Schafer & Strimmer (2005), genes x genes.
-
-    With factor n / (n - 1)^3, the variance of r_ij is that of z_ki z_kj over samples.
-    """
-    n = len(samples)
-    centred = samples - samples.mean(axis=0)
-    variance = np.square(centred).sum(axis=0) / (n - 1)
-    standard = centred / np.sqrt(variance)
-    products, squares = standard.T @ standard, np.square(standard)
-    uncertainty = (squares.T @ squares - products**2 / n) * (n / (n - 1) ** 3)
-    correlation = products / (n - 1)
-    shrinkage = (uncertainty.sum() - uncertainty.trace()) / (
-        np.square(correlation).sum() - np.square(correlation.diagonal()).sum()
-    )
-    correlation *= 1.0 - np.clip(shrinkage, 0.0, 1.0)
-    np.fill_diagonal(correlation, 1.0)
-    spread = np.sqrt(shrunken_variance(centred, variance))
-    precision = np.linalg.inv(correlation * spread * spread[:, None])
-    return precision, textbook_partial_correlation(precision)
-
-
-def shrunken_variance(centred: NDArray, variance: NDArray) -> NDArray:
-    """Opgen-Rhein & Strimmer (2007), eq. 8: variances shrunk to their median."""
-    n = len(centred)
-    uncertainty = np.square(centred**2 - (n - 1) / n * variance).sum(axis=0)
-    distance = variance - np.median(variance)
-    shrinkage = n / (n - 1) ** 3 * uncertainty.sum() / np.square(distance).sum()
-    return variance - np.clip(shrinkage, 0.0, 1.0) * distance
-
-
-def corpcor_seconds(n_genes: int) -> NDArray | str:
-    """Time R's estimator, where R has it."""
-    if shutil.which("Rscript") is None:
-        return "not installed"
-    code = CORPCOR.format(n_samples=N_SAMPLES, n_genes=n_genes)
-    run = subprocess.run(["Rscript", "-e", code], capture_output=True, text=True)
-    return "not installed" if run.returncode else np.array([float(run.stdout)])
-
-
-# ---------------------------------------------------------------------- the stopwatch
+# ------------------------------------------------------------------------- the clock
 def seconds(call: Call) -> float:
     start = time.perf_counter()
     result = call()
@@ -208,7 +149,18 @@ def in_a_row(prepare: Callable[[], Call]) -> Call:
     return lambda: [call() for call in calls]
 
 
-def peak_memory(n_genes: int, *, fits: bool) -> float:
+def corpcor_seconds(n_genes: int) -> NDArray | str:
+    """Time R's estimator once, or say why not."""
+    if shutil.which("Rscript") is None:
+        return "not installed"
+    code = CORPCOR.format(n_samples=N_SAMPLES, n_genes=n_genes)
+    run = subprocess.run(["Rscript", "-e", code], capture_output=True, text=True)
+    if run.returncode:
+        return "not installed" if run.returncode == 3 else "failed"
+    return np.array([float(run.stdout)])
+
+
+def peak_memory(n_genes: int, fits: bool) -> float:
     """Return the peak memory of a fresh process in GB.
 
     Linux hands the peak of a process down to the programs it starts, so this comes
@@ -251,30 +203,170 @@ def inverse_error(estimator: FactorPrecisionEstimator) -> float:
 
 
 # -------------------------------------------------------------------------- the rows
-def fit_rows(
-    n_genes: int, repeats: int, before: float, peak: float
-) -> Iterator[str]:
+def fit_rows(n_genes: int, repeats: int, before: float, peak: float) -> Iterator[str]:
+    corpcor = corpcor_seconds(n_genes)
     table = simulate(N_SAMPLES, n_genes)
     ours = repeat(lambda: partial(FactorPrecisionEstimator().fit, table), repeats)
-    what = f"`fit`, {n_genes:,} x {N_SAMPLES}"
+    shape = f"{n_genes:,} x {N_SAMPLES}"
     published = "R corpcor `pcor.shrink` at 20,000 x 200"
-    yield row(f"{what}; {published}", f"54 s {PUBLISHED}", ours)
-    yield row(f"{what}; R corpcor `pcor.shrink`, run here", corpcor_seconds(n_genes), ours)
-    memory = f"{peak:.2f} GB, {before:.2f} GB without `fit`"
-    what = f"peak memory of the process, {n_genes:,} x {N_SAMPLES}"
-    yield row(f"{what}; {published}", f"14.5 GB {PUBLISHED}", memory)
+    yield row(f"`fit`, {shape}; {published}", f"54 s {PUBLISHED}", ours)
+    ratios = None if isinstance(corpcor, str) else np.divide.outer(corpcor, ours)
+    yield row(f"`fit`, {shape}; R corpcor `pcor.shrink` here", corpcor, ours, ratios)
+    memory = f"{peak:.2f} GB ({before:.2f} GB with imports and table, no `fit`)"
+    what = f"peak memory of a process that fits, {shape}; {published}"
+    yield row(what, f"14.5 GB {PUBLISHED}", memory)
 
 
 def update_rows(n_genes: int, repeats: int, skip_inverse: bool) -> Iterator[str]:
     table, pathways = simulate(N_SAMPLES, n_genes), draw_pathways(n_genes)
     few = FactorPrecisionEstimator(10).fit(table)
+    what = f"`partial_fit_pathways`, {n_genes:,} genes, {N_PATHWAYS} pathways"
+    inverse = None
+    if not skip_inverse:
+        inverse, error = time_inverse(few, pathways)
+        ours = repeat(partial(updating, few, pathways), repeats)
+        ratios = np.divide.outer(inverse, ours)
+        yield row(f"{what}, rank 10; `np.linalg.inv`", inverse, ours, ratios, error)
+    woodbury, ours, error = time_woodbury(few, pathways, repeats)
+    label = "Woodbury on the dense precision"
+    yield row(f"{what}, rank 10; {label}", woodbury, ours, woodbury / ours, error)
+
     many = FactorPrecisionEstimator().fit(table)
-    pairs = draw_pairs(n_genes)
-    inverse, entries = inverse_times(few, pathways, pairs, skip_inverse)
-    ours = repeat(partial(updating, few, pathways), repeats)
-    grown = updating(few, pathways)()
-    error = inverse_error(grown)
-    what = f"`partial_fit_pathways`, {n_genes:,} genes, {N_PATHWAYS} pathways, rank "
-    agreement = error if entries is None else difference(grown.precision_[pairs], entries)
-    yield row(f"{what}10; `np.linalg.inv`", inverse, ours, agreement)
-    ...
+    ours = repeat(partial(updating, many, pathways), repeats)
+    error = inverse_error(updating(many, pathways)())
+    what = f"{what}, rank {many.n_components_}"
+    for name, anchor in (("`np.linalg.inv`", inverse), (label, woodbury)):
+        if anchor is not None:
+            ratios = np.divide.outer(anchor, ours)
+            yield row(f"{what}; {name} (timed above)", anchor, ours, ratios, error)
+
+
+def time_inverse(
+    base: FactorPrecisionEstimator, pathways: NDArray
+) -> tuple[NDArray, float]:
+    """Invert the dense covariance, once and without a warm-up of this size."""
+    np.linalg.inv(np.eye(500))
+    covariance = textbook_covariance(base, pathways)
+    start = time.perf_counter()
+    precision = np.linalg.inv(covariance)
+    taken = time.perf_counter() - start
+    pairs = draw_pairs(len(precision))
+    ours = updating(base, pathways)().precision_[pairs]
+    return np.array([taken]), difference(ours, precision[pairs])
+
+
+def time_woodbury(
+    base: FactorPrecisionEstimator, pathways: NDArray, repeats: int
+) -> tuple[NDArray, NDArray, float]:
+    precision = base.precision_.toarray()
+    anchor = partial(textbook_woodbury, precision, pathways)
+    times = interleave(lambda: anchor, partial(updating, base, pathways), repeats)
+    pairs = draw_pairs(len(precision))
+    ours = updating(base, pathways)().precision_[pairs]
+    return *times, difference(ours, anchor()[pairs])
+
+
+def small_update_rows(repeats: int) -> Iterator[str]:
+    pathways = draw_pathways(100)
+    base = FactorPrecisionEstimator(10).fit(simulate(N_SAMPLES, 100))
+    anchor = partial(update_both, base.precision_.toarray(), pathways)
+    grown, (precision, correlation) = updating(base, pathways)(), anchor()
+    error = max(
+        difference(grown.precision_, precision),
+        difference(grown.partial_correlation_, correlation),
+    )
+    ours = partial(updating, base, pathways)
+    calls = partial(in_a_row, lambda: anchor), partial(in_a_row, ours)
+    times = [taken / CALLS for taken in interleave(*calls, repeats)]
+    what = f"`partial_fit_pathways`, 100 genes, {N_PATHWAYS} pathways, rank 10"
+    label = "dense Woodbury and partial correlations"
+    yield row(f"{what}; {label}", *times, times[0] / times[1], error)
+
+
+def tall_rows(repeats: int) -> Iterator[str]:
+    for n_samples, n_genes in TALL_SHAPES:
+        samples = simulate(n_samples, n_genes)
+        what = f"`fit`, {n_samples:,} samples of {n_genes:,} genes; "
+        yield twin_row(what + "dense twin", samples, repeats)
+        yield ledoit_wolf_row(what + "scikit-learn `LedoitWolf`", samples, repeats)
+
+
+def twin_row(what: str, samples: NDArray, repeats: int) -> str:
+    anchor = partial(textbook_shrinkage, samples)
+    ours = partial(FactorPrecisionEstimator().fit, samples)
+    times = interleave(lambda: anchor, lambda: ours, repeats)
+    fitted, (precision, correlation) = ours(), anchor()
+    error = max(
+        difference(fitted.precision_, precision),
+        difference(fitted.partial_correlation_, correlation),
+    )
+    return row(what, *times, times[0] / times[1], error)
+
+
+def ledoit_wolf_row(what: str, samples: NDArray, repeats: int) -> str:
+    anchor = partial(LedoitWolf().fit, samples)
+    ours = partial(FactorPrecisionEstimator(shrinkage="ledoit_wolf").fit, samples)
+    times = interleave(lambda: anchor, lambda: ours, repeats)
+    fitted, dense = ours(), anchor()
+    error = max(
+        difference(fitted.covariance_, dense.covariance_),
+        difference(fitted.precision_, dense.precision_),
+    )
+    return row(what, *times, times[0] / times[1], error)
+
+
+def other_rows(n_genes: int, repeats: int) -> Iterator[str]:
+    estimator = FactorPrecisionEstimator().fit(simulate(N_SAMPLES, n_genes))
+    call = partial(estimator.score, simulate(20, n_genes, seed=3))
+    what = f"`score` of 20 new samples, {n_genes:,} x {N_SAMPLES}"
+    yield row(what, None, repeat(lambda: call, repeats))
+    estimator.partial_fit_pathways(draw_pathways(n_genes))
+    for which, place in (("first", 0), ("last", -1)):
+        removal = partial(removing, estimator, estimator.pathway_names_[place])
+        what = f"`remove_pathways`, the {which} of {N_PATHWAYS}, {n_genes:,} genes"
+        yield row(what, None, repeat(removal, repeats))
+
+
+def removing(estimator: FactorPrecisionEstimator, name: str) -> Call:
+    return partial(copy.copy(estimator).remove_pathways, name)
+
+
+# ------------------------------------------------------------------------ the writing
+def row(
+    what: str,
+    anchor: NDArray | str | None,
+    ours: NDArray | str,
+    ratios: NDArray | None = None,
+    error: float | None = None,
+) -> str:
+    agreement = "-" if error is None else f"{error:.0e}"
+    cells = [what, cell(anchor), cell(ours), cell(ratios, "x"), agreement]
+    return f"| {' | '.join(cells)} |"
+
+
+def cell(values: NDArray | str | None, unit: str | None = None) -> str:
+    """Write a median and its spread, in the unit that suits the median."""
+    if values is None or isinstance(values, str):
+        return values or "-"
+    middle = float(np.median(values))
+    factor, unit = (1.0, unit) if unit else unit_of(middle)
+    text = f"{number(middle * factor)} {unit}"
+    if values.size == 1:
+        return f"{text} (once)"
+    ends = (number(float(end) * factor) for end in (values.min(), values.max()))
+    return f"{text} ({' to '.join(ends)})"
+
+
+def unit_of(taken: float) -> tuple[float, str]:
+    if taken < 1e-3:
+        return 1e6, "µs"
+    return (1e3, "ms") if taken < 1.0 else (1.0, "s")
+
+
+def number(value: float) -> str:
+    """Write three digits, without powers of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -306,18 +306,13 @@ class DiagonalPlusLowRank(ArrayInterface):
             If the matrix is not positive definite, is an inverse (append to the
             covariance instead), or if the number of rows is not n.
         """
-        if self._sign < 0:
-            raise ValueError(
-                "columns are appended to a covariance, and this matrix is diag(d) - "
-                "FF'. Use P.inverse().append(X).inverse()"
-            )
+        state = covariance_state(self)
         fresh = check_array(columns, dtype=self.dtype, input_name="columns")
         if len(fresh) != self.shape[0]:
             raise ValueError(
                 f"columns have {len(fresh)} rows, the matrix has {self.shape[0]}"
             )
-        state = append(self._state(), np.array(fresh.T, order="C"))
-        return structured_views(state)[0]
+        return structured_views(append(state, np.array(fresh.T, order="C")))[0]
 
     def condition_number(self) -> float:
         """Return the largest eigenvalue over the smallest.
@@ -353,6 +348,7 @@ class DiagonalPlusLowRank(ArrayInterface):
         return self._condition
 
     def _state(self) -> Capacitance:
+        """Return what inverts the covariance: this matrix, or its inverse."""
         if self._bound is not None:
             raise ValueError(
                 "a matrix of partial correlations is not positive definite in general; "
@@ -401,6 +397,22 @@ class DiagonalPlusLowRank(ArrayInterface):
         shown = [0, 1, 2, 3, size - 3, size - 2, size - 1]
         corners = self[np.ix_(shown, shown)]
         return np.array2string(corners, threshold=0, edgeitems=3)
+
+
+def covariance_state(matrix: DiagonalPlusLowRank) -> Capacitance:
+    """Return what inverts a covariance.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not positive definite, or is an inverse.
+    """
+    if matrix._sign < 0:
+        raise ValueError(
+            "a covariance is wanted, and this matrix is the inverse of one, "
+            "diag(d) - FF'. Pass its .inverse()"
+        )
+    return matrix._state()
 
 
 def structured_views(

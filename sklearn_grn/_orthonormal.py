@@ -18,7 +18,7 @@ _DETERMINED = 1e-2
 
 # NumPy and SciPy bring a BLAS each, whose threads wait for each other at every change;
 # up to this size that takes longer than NumPy's more expensive algorithm.
-_SMALL = 400
+SMALL = 400
 
 
 def orthonormalise(rows: NDArray) -> tuple[NDArray, NDArray, NDArray, float]:
@@ -50,9 +50,21 @@ def orthonormalise(rows: NDArray) -> tuple[NDArray, NDArray, NDArray, float]:
 
 def inverse_triangle(triangle: NDArray) -> NDArray:
     """Return the inverse of an upper triangle."""
-    if len(triangle) <= _SMALL:  # the LU of a triangle has nothing to eliminate
+    if len(triangle) <= SMALL:  # the LU of a triangle has nothing to eliminate
         return np.triu(np.linalg.inv(triangle))
     return np.triu(linalg.lapack.dtrtri(triangle, lower=0)[0])
+
+
+def leading_eigenpairs(gram: NDArray, n_pairs: int) -> tuple[NDArray, NDArray]:
+    """Return the largest eigenvalues, in falling order, and their eigenvectors."""
+    if n_pairs == 0:
+        return np.empty(0), np.empty((len(gram), 0))
+    if len(gram) <= SMALL:
+        values, vectors = np.linalg.eigh(gram)
+    else:
+        leading = [len(gram) - n_pairs, len(gram) - 1]
+        values, vectors = linalg.eigh(gram, subset_by_index=leading)
+    return values[::-1][:n_pairs], vectors[:, ::-1][:, :n_pairs]
 
 
 def log_det_of_triangle(triangle: NDArray) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -13,24 +12,26 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_grn._capacitance import (
-    Capacitance,
-    append,
-    factorise,
-    factorise_dense,
-    posterior_mean,
-    remove,
-)
-from sklearn_grn._column_blocks import ColumnBlocks
+from sklearn_grn._capacitance import Capacitance, append, remove
 from sklearn_grn._covariance_models import (
     CovarianceModel,
-    Dense,
-    Factors,
-    shrinkage_model,
+    factorise_model,
+    precomputed_model,
+    structured_model,
+    warn_of,
 )
-from sklearn_grn._diagonal_low_rank import DiagonalPlusLowRank, structured_views
+from sklearn_grn._diagonal_low_rank import (
+    DiagonalPlusLowRank,
+    covariance_state,
+    structured_views,
+)
+from sklearn_grn._factor_analysis import factor_analysis_model
+from sklearn_grn._likelihood import explain, log_density, squared_mahalanobis
 from sklearn_grn._loadings import Pathways, read_pathways
+from sklearn_grn._shrinkage import shrinkage_model
 from sklearn_grn._spectrum import squared_distance
+
+_FLOATS = [np.float64, np.float32]
 
 
 class FactorPrecisionEstimator(BaseEstimator):
@@ -48,10 +49,15 @@ class FactorPrecisionEstimator(BaseEstimator):
 
     Parameters
     ----------
-    n_components : int, default=None
+    n_components : int or "auto", default=None
         Number of leading axes of the scaled samples to keep; what they miss goes to the
         noise variance, so that every gene keeps its variance. None keeps all that the
-        samples span. More than there are is as good as None.
+        samples span. More than there are is as good as None. For factor analysis the
+        number of factors, where "auto" and None choose it by held-out likelihood.
+    method : {"shrinkage", "factor_analysis", "precomputed"}, default="shrinkage"
+        How Sigma is found. "shrinkage": sample covariance, shrunken. "factor_analysis":
+        maximum likelihood [4]_. "precomputed": `fit` takes a covariance, dense or a
+        DiagonalPlusLowRank, in place of samples; it cannot be cross-validated.
     shrinkage : {"auto", "ledoit_wolf", "oas"} or float, default="auto"
         How far sample correlations are shrunk. "auto" takes the analytic intensities of
         [1]_ and [2]_, as R's corpcor does: correlations towards 0, variances towards
@@ -62,6 +68,11 @@ class FactorPrecisionEstimator(BaseEstimator):
         that a grid search can try a collection of pathways on and off.
     assume_centered : bool, default=False
         If True the mean of every gene is taken to be 0.
+    tol : float, default=1e-9
+        Factor analysis stops when its log-likelihood changes by less than this,
+        relative to itself.
+    max_iter : int, default=500
+        Largest number of iterations of factor analysis.
 
     Attributes
     ----------
@@ -83,9 +94,15 @@ class FactorPrecisionEstimator(BaseEstimator):
         psi.
     shrinkage_ : float
         Intensity of the shrinkage of correlations (of the covariance for "ledoit_wolf"
-        and "oas"). ``shrinkage=est.shrinkage_`` reproduces an "auto" fit.
+        and "oas"). ``shrinkage=est.shrinkage_`` reproduces an "auto" fit. With
+        ``method="shrinkage"``.
     variance_shrinkage_ : float
-        Intensity of the shrinkage of variances.
+        Intensity of the shrinkage of variances. With ``method="shrinkage"``.
+    loglike_ : list of float
+        Log-likelihood of the samples after each iteration. With
+        ``method="factor_analysis"``.
+    n_iter_ : int
+        Number of iterations. With ``method="factor_analysis"``.
     pathway_names_ : ndarray of shape (n_pathways,), object
         Names of the pathways that were added, in the order of their arrival.
     pathway_loadings_ : ndarray of shape (n_features, n_pathways)
@@ -96,7 +113,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         Largest eigenvalue of the covariance over its smallest, computed when first
         asked for.
     n_samples_seen_ : int
-        Number of samples.
+        Number of samples. Not with ``method="precomputed"``.
     n_features_in_ : int
         Number of genes.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -123,6 +140,8 @@ class FactorPrecisionEstimator(BaseEstimator):
        expressed genes. Stat. Appl. Genet. Mol. Biol. 6, 9.
     .. [3] Woodbury, M. A. (1950). Inverting modified matrices. Memorandum Report 42,
        Statistical Research Group, Princeton.
+    .. [4] Joreskog, K. G. (1967). Some contributions to maximum likelihood factor
+       analysis. Psychometrika 32, 443-482.
 
     Examples
     --------
@@ -135,28 +154,41 @@ class FactorPrecisionEstimator(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            None,
+        ],
+        "method": [StrOptions({"shrinkage", "factor_analysis", "precomputed"})],
         "shrinkage": [
             StrOptions({"auto", "ledoit_wolf", "oas"}),
             Interval(Real, 0, 1, closed="both"),
         ],
         "pathways": ["array-like", "sparse matrix", None],
         "assume_centered": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
     }
     _doc_link_module = "sklearn_grn"
 
     def __init__(
         self,
-        n_components: int | None = None,
+        n_components: int | str | None = None,
         *,
+        method: str = "shrinkage",
         shrinkage: str | float = "auto",
         pathways: Any = None,
         assume_centered: bool = False,
+        tol: float = 1e-9,
+        max_iter: int = 500,
     ) -> None:
         self.n_components = n_components
+        self.method = method
         self.shrinkage = shrinkage
         self.pathways = pathways
         self.assume_centered = assume_centered
+        self.tol = tol
+        self.max_iter = max_iter
 
     # ------------------------------------------------------------------- learning
     @_fit_context(prefer_skip_nested_validation=True)
@@ -167,6 +199,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             Expression table, samples x genes, log-transformed. float32 stays float32.
+            With ``method="precomputed"`` a covariance, (n_features, n_features).
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -178,13 +211,16 @@ class FactorPrecisionEstimator(BaseEstimator):
         Raises
         ------
         ValueError
-            If values are missing, there are fewer than two samples, no gene varies, or
-            `shrinkage` is 0 and there are no more samples than genes.
+            If values are missing, there are fewer than two samples, no gene varies,
+            `shrinkage` is 0 and there are no more samples than genes, or a covariance
+            is not square, symmetric and positive definite.
 
         Warns
         -----
         UserWarning
-            Names the genes that do not vary.
+            Names the genes that do not vary, and Heywood cases of factor analysis.
+        ConvergenceWarning
+            If factor analysis stopped at `max_iter`.
         """
         before = self.__dict__.copy()
         try:
@@ -194,21 +230,37 @@ class FactorPrecisionEstimator(BaseEstimator):
             raise
 
     def _fit(self, X: Any) -> FactorPrecisionEstimator:
-        floats = [np.float64, np.float32]
-        X = validate_data(self, X, dtype=floats, ensure_min_samples=2)
-        model = shrinkage_model(
-            X,
-            shrinkage=self.shrinkage,
-            n_components=self.n_components,
-            assume_centered=self.assume_centered,
-        )
-        _warn_of_constant_genes(model.varies, getattr(self, "feature_names_in_", None))
-        state = _factorise_model(model.covariance)
-        self._store_model(model, state, len(X))
-        self._store_state(state, Pathways.none(X.shape[1], X.dtype))
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        model = self._estimate(X)
+        warn_of(model, getattr(self, "feature_names_in_", None))
+        state = factorise_model(model.covariance)
+        self._store_model(model, state)
+        dtype = self.components_.dtype
+        self._store_state(state, Pathways.none(self.n_features_in_, dtype))
         if self.pathways is not None:
             self._add_pathways(self.pathways, None, None)
         return self
+
+    def _estimate(self, X: Any) -> CovarianceModel:
+        number: Any = self.n_components
+        if number == "auto" and self.method != "factor_analysis":
+            raise ValueError(
+                f"n_components='auto' needs method='factor_analysis', and method is "
+                f"{self.method!r}. Give a number, or None to keep all components"
+            )
+        if self.method == "precomputed":
+            if isinstance(X, DiagonalPlusLowRank):
+                self.n_features_in_ = X.shape[0]
+                return structured_model(covariance_state(X), number)
+            return precomputed_model(validate_data(self, X, dtype=_FLOATS), number)
+        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
+        self.n_samples_seen_ = len(X)
+        if self.method == "factor_analysis":
+            return factor_analysis_model(
+                X, number, self.assume_centered, tol=self.tol, max_iter=self.max_iter
+            )
+        return shrinkage_model(X, number, self.assume_centered, self.shrinkage)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit_pathways(
@@ -313,16 +365,13 @@ class FactorPrecisionEstimator(BaseEstimator):
         state = append(self._state, fresh.scaled())
         self._store_state(state, present.append(fresh))
 
-    def _store_model(
-        self, model: CovarianceModel, state: Capacitance, n_samples: int
-    ) -> None:
+    def _store_model(self, model: CovarianceModel, state: Capacitance) -> None:
         self.location_ = model.location
         self.components_ = state.loadings.lying()
         self.n_components_ = state.rank
         self.noise_variance_ = state.noise_variance
-        self.shrinkage_ = model.shrinkage
-        self.variance_shrinkage_ = model.variance_shrinkage
-        self.n_samples_seen_ = n_samples
+        for name, value in model.attributes.items():
+            setattr(self, name, value)
 
     def _store_state(self, state: Capacitance, pathways: Pathways) -> None:
         covariance, precision, partial_correlation = structured_views(state)
@@ -385,7 +434,7 @@ class FactorPrecisionEstimator(BaseEstimator):
             E[activity | x]; the prior mean is 0 and the prior variance
             `activity_variance_`.
         """
-        factors, _ = self._explain(X)
+        factors, _ = explain(self._state, self._centre(X))
         return factors[:, self.n_components_ :] * np.sqrt(self.activity_variance_)
 
     def mahalanobis(self, X: Any) -> NDArray:
@@ -403,10 +452,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        factors, residual = self._explain(X)
-        return np.square(factors).sum(axis=1) + np.einsum(
-            "ij,ij->i", residual, residual, dtype=np.float64
-        )
+        return squared_mahalanobis(self._state, self._centre(X))
 
     def score_samples(self, X: Any) -> NDArray:
         """Return the Gaussian log-likelihood of each sample.
@@ -420,9 +466,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        distance = self.mahalanobis(X)
-        constant = self.n_features_in_ * np.log(2 * np.pi) + self.covariance_.logdet()
-        return -0.5 * (constant + distance)
+        return log_density(self._state, self._centre(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean Gaussian log-likelihood of samples.
@@ -478,35 +522,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         distance /= self.n_features_in_ if scaling else 1
         return distance if squared else float(np.sqrt(distance))
 
-    def _explain(self, X: Any) -> tuple[NDArray, NDArray]:
-        """Return the posterior mean of the factors and the whitened residual."""
+    def _centre(self, X: Any) -> NDArray:
         check_is_fitted(self)
-        floats = [np.float64, np.float32]
-        X = validate_data(self, X, reset=False, dtype=floats)
-        state, scale = self._state, self._state.scale.astype(X.dtype)
-        whitened = (X - self.location_.astype(X.dtype)) * scale
-        factors = posterior_mean(state, whitened)
-        whitened -= state.loadings.combine(factors.T) * scale
-        return factors, whitened
-
-
-def _factorise_model(covariance: Factors | Dense) -> Capacitance:
-    if isinstance(covariance, Dense):
-        return factorise_dense(
-            covariance.covariance, covariance.least, covariance.dtype
-        )
-    return factorise(covariance.noise_variance, ColumnBlocks(covariance.loadings))
-
-
-def _warn_of_constant_genes(varies: NDArray, names: NDArray | None) -> None:
-    constant = np.flatnonzero(~varies)
-    if len(constant) == 0:
-        return
-    shown = (constant if names is None else names[constant])[:5].tolist()
-    more = ", ..." if len(constant) > len(shown) else ""
-    warnings.warn(
-        f"{len(constant)} of the {len(varies)} genes do not vary and have no link to "
-        f"any other: {', '.join(map(str, shown))}{more}",
-        UserWarning,
-        stacklevel=5,
-    )
+        X = validate_data(self, X, reset=False, dtype=_FLOATS)
+        return X - self.location_.astype(X.dtype)

@@ -572,6 +572,11 @@ def hard_state(dtype=np.float64):
     return factorise(psi, ColumnBlocks(columns))
 
 
+CANCELS = pytest.mark.xfail(
+    reason="diagonal and low-rank part of a determined gene cancel", strict=True
+)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_true_diagonals_come_from_the_residual(dtype):
     state = hard_state(dtype)
@@ -603,6 +608,21 @@ def test_rounding_past_one_is_cut_off():
     expected = [[1, 1, -1], [1, 1, -1], [-1, -1, 1]]
     assert_array_equal(correlation.toarray(), expected)
     assert_array_equal(correlation[[0, 0], [1, 2]], [1, -1])
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        pytest.param(0, id="covariance"),
+        pytest.param(1, id="precision", marks=CANCELS),
+        pytest.param(2, id="partial correlation", marks=CANCELS),
+    ],
+)
+def test_products_keep_the_digits_of_the_entries(which):
+    P, x = structured_views(hard_state())[which], numbers(9, 2)
+    dense = P.toarray()
+    size = np.abs(dense) @ np.abs(x)
+    assert (np.abs(P @ x - dense @ x) <= 1e-12 * size).all()
 
 
 def test_gene_that_is_alone_has_partial_correlations_of_zero():

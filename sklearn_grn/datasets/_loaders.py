@@ -10,17 +10,34 @@ from sklearn.utils import Bunch
 _DATA = resources.files("sklearn_grn.datasets") / "data"
 
 
-def _read_table(file_name: str) -> pd.DataFrame:
-    """Read a table whose first column holds the labels of the samples."""
+def _read_csv(file_name: str, **options: Any) -> pd.DataFrame:
+    """Read a table; names like NA, MARCH1 and 1-Dec stay what they are."""
     with (_DATA / file_name).open("rb") as file:
         return pd.read_csv(
             file,
             compression="gzip" if file_name.endswith(".gz") else None,
-            index_col="sample",
-            dtype={"sample": str},  # 01005 keeps its zero
             keep_default_na=False,  # NA is a gene, only an empty field is missing
             na_values=[""],
+            **options,
         )
+
+
+def _read_table(file_name: str) -> pd.DataFrame:
+    """Read a table whose first column holds the labels of the samples."""
+    # As text, so that 01005 keeps its zero.
+    return _read_csv(file_name, index_col="sample", dtype={"sample": str})
+
+
+def _read_net(file_name: str) -> pd.DataFrame:
+    """Read a table with columns source and target, both names."""
+    return _read_csv(file_name, dtype={"source": str, "target": str})
+
+
+def _describe(title: str) -> str:
+    """Return the section of the description whose title begins with a word."""
+    text = (_DATA / "README.md").read_text(encoding="utf-8")
+    _, *sections = text.split("\n## ")
+    return next(section for section in sections if section.startswith(title))
 
 
 def load_leukemia(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
@@ -113,5 +130,67 @@ def load_leukemia(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
         feature_names=table.columns.tolist(),
         sample_names=table.index.tolist(),
         samples=samples,
-        DESCR=(_DATA / "README.md").read_text(encoding="utf-8"),
+        DESCR=_describe("Expression"),
+    )
+
+
+def load_progeny() -> Any:
+    """Load PROGENy: 14 signalling pathways and the genes that respond to them.
+
+    The genes whose expression changes when a pathway is perturbed, found in many
+    experiments on human cells [1]_ [2]_: the 500 of smallest p-value for each pathway,
+    with signed weights. They respond to the pathway and are rarely members of it.
+
+    =================   =====
+    Pathways               14
+    Genes per pathway     500
+    Genes               5,782
+    =================   =====
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes.
+
+        data : DataFrame of shape (7000, 4)
+            A row for each pathway (`source`) and gene (`target`, a symbol), with the
+            `weight`, positive if expression rises with the activity of the pathway,
+            and its `p_value`. Genes of a pathway come in the order of their p-value:
+            ``data.groupby("source").head(100)`` holds the hundred surest of each.
+        pathway_names : list of str
+            Names of the pathways, in the order of the table.
+        DESCR : str
+            Origin of the table, how it was cut, and its licence.
+
+    See Also
+    --------
+    sklearn_grn.pathways.pathway_loadings : Lay the table out as genes x pathways.
+    sklearn_grn.pathways.scale_loadings : Give the weights units of expression.
+
+    Notes
+    -----
+    The table is distributed under the Apache License 2.0; see `DESCR`.
+
+    References
+    ----------
+    .. [1] Schubert, M. et al. (2018). Perturbation-response genes reveal signaling
+       footprints in cancer gene expression. Nature Communications, 9, 20.
+    .. [2] Holland, C. H., Szalai, B. & Saez-Rodriguez, J. (2020). Transfer of
+       regulatory knowledge from human to mouse for functional genomics analysis.
+       Biochimica et Biophysica Acta, Gene Regulatory Mechanisms, 1863(6), 194431.
+
+    Examples
+    --------
+    >>> from sklearn_grn.datasets import load_progeny
+    >>> progeny = load_progeny()
+    >>> progeny.pathway_names[:3]
+    ['Androgen', 'EGFR', 'Estrogen']
+    >>> progeny.data.loc[0, ["source", "target"]].tolist()
+    ['Androgen', 'TMPRSS2']
+    """
+    net = _read_net("progeny_human_top500.csv.gz")
+    return Bunch(
+        data=net,
+        pathway_names=net["source"].unique().tolist(),
+        DESCR=_describe("PROGENy"),
     )
