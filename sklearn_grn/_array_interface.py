@@ -90,7 +90,7 @@ class ArrayInterface(NDArrayOperatorsMixin):
             raise TypeError(_READ_ONLY)
         if ufunc is np.matmul and method == "__call__" and not out and not kwargs:
             return self._matmul(*inputs)
-        arrays = [np.asarray(x) if isinstance(x, ArrayInterface) else x for x in inputs]
+        arrays = [_as_dense(operand) for operand in inputs]
         if out:
             kwargs["out"] = out
         return getattr(ufunc, method)(*arrays, **kwargs)
@@ -122,13 +122,14 @@ class ArrayInterface(NDArrayOperatorsMixin):
         numbers = np.arange(self.shape[0])
         rows = np.broadcast_to(numbers[:, None], self.shape)[key]
         columns = np.broadcast_to(numbers, self.shape)[key]
-        shape = np.shape(rows)
+        shape, is_array = np.shape(rows), isinstance(rows, np.ndarray)
         _refuse_to_build(shape, self.dtype)
         rows, columns = np.squeeze(rows), np.squeeze(columns)
         for grid in (rows.shape, (1, rows.size), (rows.size, 1)):
             if len(grid) == 2 and _is_grid(rows.reshape(grid), columns.reshape(grid)):
                 at, to = rows.reshape(grid)[:, 0], columns.reshape(grid)[0]
-                return self._block(at, to).reshape(shape)[()]
+                block = self._block(at, to).reshape(shape)
+                return block if is_array else block[()]
         return self._entries(rows.ravel(), columns.ravel()).reshape(shape)
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
@@ -234,6 +235,12 @@ class ArrayInterface(NDArrayOperatorsMixin):
     take = _as_array_method("take")
     tolist = _as_array_method("tolist")
     var = _as_array_method("var")
+
+
+def _as_dense(operand: Any) -> Any:
+    if sparse.issparse(operand):  # NumPy would take it for a scalar
+        return operand.toarray()
+    return np.asarray(operand) if isinstance(operand, ArrayInterface) else operand
 
 
 def _is_grid(rows: NDArray, columns: NDArray) -> bool:

@@ -8,7 +8,8 @@ C = I + A'A. All that is ever asked of Sigma^-1 follows from orthonormal columns
 
 Both pieces grow by appending: a new column y of A is orthogonalised against [T; Q],
 which is the matrix inversion lemma (Woodbury 1950; for one column Sherman & Morrison
-1950). What goes wrong in practice is 1 - h_i -> 0, a gene that the others determine:
+1950). What goes wrong in practice is 1 - h_i -> 0: a gene whose own noise is nothing
+beside what the others leave open, so that it holds a direction of the factors alone;
 such states are built by reflections (`_orthonormal.py`), and nothing is found by
 subtracting.
 """
@@ -53,12 +54,14 @@ class Capacitance:
     root : ndarray of shape (rank, rank)
         T, with C^-1 = T T'.
     residual : ndarray of shape (n_features,)
-        1 - h_i: the share of a gene's noise variance that stays when all others are
-        given, relative to psi_i. Accurate relative to itself.
+        1 - h_i, the share of a gene's own noise in its variance given all others.
+        Accurate relative to itself.
     n_head : int
-        T is upper triangular from this column on.
+        Columns that were factorised together; T is upper triangular behind them.
     head_log_det : float
         log det of the leading (n_head, n_head) block of C.
+    head_residual : ndarray of shape (n_features,)
+        1 - h_i of those columns alone.
     base : Capacitance or None
         The state that an append had to rebuild, so that taking the append back gives
         that state itself.
@@ -70,8 +73,9 @@ class Capacitance:
     basis: ColumnBlocks
     root: NDArray
     residual: NDArray
-    n_head: int = 0
-    head_log_det: float = 0.0
+    n_head: int
+    head_log_det: float
+    head_residual: NDArray
     base: Capacitance | None = None
 
     @property
@@ -82,7 +86,7 @@ class Capacitance:
     @property
     def trusted(self) -> bool:
         """Whether every 1 - h_i could be found by subtracting from 1."""
-        return bool(self.residual.min() >= _TRUSTED)
+        return _trusted(self.residual)
 
     @property
     def log_det(self) -> float:
@@ -111,11 +115,13 @@ def factorise(noise_variance: NDArray, loadings: ColumnBlocks) -> Capacitance:
     root = _inverse_root(gram, gram.diagonal())
     if root is not None:
         basis = ColumnBlocks(root.T.astype(whitened.dtype, copy=False) @ whitened)
-        residual = _subtract_squares(np.ones(len(scale)), basis)
-        state = Capacitance(noise_variance, scale, loadings, basis, root, residual)
-        if state.trusted:
-            return state
-    return _factorise_by_householder(noise_variance, scale, loadings, whitened)
+        residual = _subtract_squares(np.ones(len(scale)), basis.lying())
+        if _trusted(residual):
+            log_det = -2.0 * float(np.log(root.diagonal()).sum())
+            return _head(noise_variance, loadings, basis, root, residual, log_det)
+    root, rows, residual, log_det = orthonormalise(whitened.T.astype(np.float64))
+    basis = ColumnBlocks(np.ascontiguousarray(rows.T, dtype=whitened.dtype))
+    return _head(noise_variance, loadings, basis, root, residual, log_det)
 
 
 def factorise_dense(
@@ -159,15 +165,13 @@ def factorise_dense(
     root = linalg.cholesky(_shift(correlation, 1.0, -theta), lower=True)
     basis = linalg.cholesky(_shift(inverse, -theta, 1.0), lower=True)
     turn = linalg.solve_triangular(root, basis, lower=True) * theta**0.5
-    return Capacitance(
+    return _head(
         theta * variance,
-        1.0 / np.sqrt(theta * variance),
         ColumnBlocks(np.multiply(root.T, deviation, dtype=dtype)),
         ColumnBlocks(np.ascontiguousarray(basis.T, dtype=dtype)),
         turn,
         theta * inverse.diagonal(),
-        n_head=size,
-        head_log_det=log_det - size * float(np.log(theta)),
+        log_det - size * float(np.log(theta)),
     )
 
 
@@ -199,7 +203,7 @@ def append(state: Capacitance, columns: NDArray) -> Capacitance:
     if corner is None:
         return _rebuild(state, loadings)
     block = corner.T.astype(fresh.dtype, copy=False) @ fresh
-    residual = _subtract_squares(state.residual.copy(), ColumnBlocks(block))
+    residual = _subtract_squares(state.residual.copy(), block)
     root = _border(state.root, -carried @ corner, corner)
     basis = state.basis.append(block)
     grown = replace(state, loadings=loadings, basis=basis, root=root, residual=residual)
@@ -236,7 +240,8 @@ def remove(state: Capacitance, keep: NDArray[np.bool_]) -> Capacitance:
     if not state.trusted or first < state.n_head:
         return replace(factorise(state.noise_variance, loadings), base=base)
     basis, root = _rotate_out(state, keep, first)
-    residual = _subtract_squares(np.ones(len(state.scale)), basis)
+    tail = basis.last_lying(len(root) - state.n_head)
+    residual = _subtract_squares(state.head_residual.copy(), tail)
     return replace(
         state, loadings=loadings, basis=basis, root=root, residual=residual, base=base
     )
@@ -274,24 +279,17 @@ def _rotate_out(
     return ColumnBlocks(*state.basis.first(first).blocks, block), root
 
 
-def _factorise_by_householder(
-    noise_variance: NDArray, scale: NDArray, loadings: ColumnBlocks, whitened: NDArray
+def _head(
+    noise_variance: NDArray,
+    loadings: ColumnBlocks,
+    basis: ColumnBlocks,
+    root: NDArray,
+    residual: NDArray,
+    log_det: float,
 ) -> Capacitance:
-    """Factorise without forming C, for pivots or leverages that subtraction loses."""
-    rows = whitened.T.astype(np.float64)
-    root, basis, residual, log_det = orthonormalise(rows)
-    block = np.ascontiguousarray(basis.T, dtype=whitened.dtype)
-    rank = len(root)
-    return Capacitance(
-        noise_variance,
-        scale,
-        loadings,
-        ColumnBlocks(block),
-        root,
-        residual,
-        rank,
-        log_det,
-    )
+    """Return a state whose columns were all factorised together."""
+    parts = (noise_variance, 1.0 / np.sqrt(noise_variance), loadings, basis, root)
+    return Capacitance(*parts, residual, len(root), log_det, residual)
 
 
 def _invert_correlation(correlation: NDArray) -> tuple[NDArray, float]:
@@ -342,15 +340,20 @@ def _inverse_root(gram: NDArray, squared_lengths: NDArray) -> NDArray | None:
     return inverse_triangle(triangle)
 
 
-def _subtract_squares(residual: NDArray, basis: ColumnBlocks) -> NDArray:
-    """Subtract the squared columns one by one, in place.
+def _subtract_squares(residual: NDArray, columns: NDArray) -> NDArray:
+    """Subtract the squares of lying columns one by one, in place.
 
     The order is fixed, so that cutting columns off gives back the very bits that were
     there before the columns came.
     """
-    for column in basis.columns():
+    for column in columns:
         residual -= np.square(column, dtype=np.float64)
     return residual
+
+
+def _trusted(residual: NDArray) -> bool:
+    """Whether every 1 - h_i could be found by subtracting from 1."""
+    return bool(residual.min() >= _TRUSTED)
 
 
 def _border(root: NDArray, beside: NDArray, corner: NDArray) -> NDArray:

@@ -14,8 +14,8 @@ class ColumnBlocks:
 
     Appending shares what is there and copies nothing large, so two models grown from
     one base hold its columns once and can never see each other's. The last blocks are
-    merged while the newer one is at least as wide as the one before it (as a binary
-    counter carries), which keeps their number logarithmic and the copying amortised.
+    merged until each is twice as wide as the next (as a binary counter carries), which
+    keeps their number logarithmic and the copying amortised.
     The first block, usually by far the widest, is never merged.
 
     Parameters
@@ -44,7 +44,7 @@ class ColumnBlocks:
         if len(block) == 0:
             return self
         kept = list(self.blocks)
-        while len(kept) > 1 and len(kept[-1]) <= len(block):
+        while len(kept) > 1 and len(kept[-1]) < 2 * len(block):
             block = np.concatenate([kept.pop(), block])
         return ColumnBlocks(*kept, block)
 
@@ -63,7 +63,7 @@ class ColumnBlocks:
         for block in reversed(self.blocks):
             kept.insert(0, block[max(0, len(block) - n_columns) :])
             n_columns = max(0, n_columns - len(block))
-        return np.concatenate(kept)
+        return kept[0] if len(kept) == 1 else np.concatenate(kept)
 
     def select(self, keep: NDArray[np.bool_]) -> ColumnBlocks:
         """Return the columns where ``keep`` is true; untouched blocks are shared."""

@@ -7,7 +7,6 @@ covariance that somebody already has.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_grn._capacitance import Capacitance, factorise, factorise_dense
 from sklearn_grn._column_blocks import ColumnBlocks
 from sklearn_grn._orthonormal import leading_eigenpairs
+from sklearn_grn._warn import warn_caller
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,27 +81,40 @@ class CovarianceModel:
 
 
 def restore_unit(covariance: Factors | Dense, unit: float) -> Factors | Dense:
-    """Return the covariance of samples that were divided by `unit`.
+    """Return the covariance of samples that were divided by `unit`, within range.
+
+    Parameters
+    ----------
+    covariance : Factors or Dense
+    unit : float
+
+    Returns
+    -------
+    Factors or Dense
 
     Raises
     ------
     ValueError
-        If variances leave the range of floats.
+        If variances, or their inverses, leave the range of floats.
     """
-    restored: Factors | Dense
-    if isinstance(covariance, Dense):
-        restored = replace(covariance, covariance=covariance.covariance * unit * unit)
-        noise = restored.covariance.diagonal()
-    else:
-        noise = covariance.noise_variance * unit * unit
-        loadings = covariance.loadings * covariance.loadings.dtype.type(unit)
-        restored = Factors(noise, loadings)
-    if not (np.isfinite(noise).all() and noise.min() > np.finfo(np.float64).tiny):
+    with np.errstate(over="ignore", under="ignore"):
+        if isinstance(covariance, Dense):
+            dtype = covariance.dtype
+            noise = covariance.covariance.diagonal() * unit * unit
+        else:
+            dtype = covariance.loadings.dtype
+            noise = covariance.noise_variance * unit * unit
+    largest = float(np.finfo(dtype).max)
+    if not (noise.max() < 1e-3 * largest and noise.min() > 1e3 / largest):
         raise ValueError(
             f"variances between {noise.min():.3g} and {noise.max():.3g} leave the "
-            "range of floating point numbers; rescale the table"
+            f"range of floating point numbers ({dtype}); rescale the table"
         )
-    return restored
+    if unit == 1.0:
+        return covariance
+    if isinstance(covariance, Dense):
+        return replace(covariance, covariance=covariance.covariance * unit * unit)
+    return Factors(noise, covariance.loadings * covariance.loadings.dtype.type(unit))
 
 
 def precomputed_model(covariance: NDArray, n_components: int | None) -> CovarianceModel:
@@ -226,11 +239,10 @@ def warn_of(model: CovarianceModel, names: NDArray | None) -> None:
             "fewer components if there are many",
         )
     if not model.converged:
-        warnings.warn(
+        warn_caller(
             "factor analysis stopped at max_iter before it converged; raise max_iter "
             "or tol",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
 
@@ -240,4 +252,4 @@ def _warn_of_genes(genes: NDArray, n_genes: int, what: str) -> None:
         f"{len(genes)} of the {n_genes} genes {what}: "
         f"{', '.join(map(str, genes[:5]))}{more}"
     )
-    warnings.warn(message, UserWarning, stacklevel=6)
+    warn_caller(message)

@@ -32,9 +32,9 @@ class DiagonalPlusLowRank(ArrayInterface):
     Parameters
     ----------
     diagonal : array-like of shape (n,)
-        d. It is not the diagonal of the matrix: see `diagonal`.
+        The vector d. It is not the diagonal of the matrix: see `diagonal`.
     factor : array-like of shape (n, rank)
-        F. The rank may be 0.
+        The matrix F. The rank may be 0.
     sign : {1, -1}, default=1
         Sign of the low-rank part.
     scale : array-like of shape (n,), default=None
@@ -76,7 +76,7 @@ class DiagonalPlusLowRank(ArrayInterface):
     __slots__ = (
         "_bound",
         "_capacitance",
-        "_condition",
+        "_computed",
         "_diagonal",
         "_factor",
         "_scale",
@@ -104,7 +104,7 @@ class DiagonalPlusLowRank(ArrayInterface):
         self._true: NDArray | None = None
         self._bound: float | None = None
         self._capacitance: Capacitance | None = None
-        self._condition: float | None = None
+        self._computed: dict[str, Any] = {}
 
     @classmethod
     def _from_parts(
@@ -125,8 +125,13 @@ class DiagonalPlusLowRank(ArrayInterface):
         self = cls.__new__(cls)
         self._factor, self._diagonal, self._sign = factor, diagonal, sign
         self._scale, self._true, self._bound = scale, true, bound
-        self._capacitance, self._condition = capacitance, None
+        self._capacitance, self._computed = capacitance, {}
         return self
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """Leave out what is computed again, so that use does not change a hash."""
+        slots = {name: getattr(self, name) for name in self.__slots__}
+        return None, slots | {"_computed": {}}
 
     @property
     def shape(self) -> tuple[int, int]:  # type: ignore[override]
@@ -152,7 +157,10 @@ class DiagonalPlusLowRank(ArrayInterface):
 
     # --------------------------------------------------------------- its entries
     def diagonal(self) -> NDArray:
-        """Return the diagonal of the matrix, found without subtracting.
+        """Return the diagonal of the matrix.
+
+        That of a precision or of partial correlations is kept as it was found, without
+        subtracting.
 
         Returns
         -------
@@ -189,7 +197,7 @@ class DiagonalPlusLowRank(ArrayInterface):
         Returns
         -------
         ndarray of shape (n_rows, rank)
-            Times the sign of the matrix.
+            Inner products of rows, times the sign, are the entries off the diagonal.
         """
         factor = self._factor.rows(rows)
         if self._scale is None:
@@ -294,7 +302,7 @@ class DiagonalPlusLowRank(ArrayInterface):
         Parameters
         ----------
         columns : array-like of shape (n, n_columns)
-            X.
+            The new columns of the factor.
 
         Returns
         -------
@@ -329,7 +337,7 @@ class DiagonalPlusLowRank(ArrayInterface):
         ValueError
             If the matrix is not positive definite.
         """
-        if self._condition is None:
+        if "condition" not in self._computed:
             state = self._state()
             covariance, precision, _ = structured_views(state)
             if len(state.scale) <= DENSE_EIGENVALUES:
@@ -338,14 +346,14 @@ class DiagonalPlusLowRank(ArrayInterface):
                     np.linalg.eigvalsh(matrix.toarray())[-1]
                     for matrix in (covariance, precision)
                 ]
-                self._condition = float(values[0] * values[1])
+                self._computed["condition"] = float(values[0] * values[1])
             else:
                 largest = extreme_eigenvalue(
                     aslinearoperator(covariance), covariance.diagonal(), "LA"
                 )
                 smallest = smallest_eigenvalue(state.noise_variance, state.loadings)
-                self._condition = largest / smallest
-        return self._condition
+                self._computed["condition"] = largest / smallest
+        return self._computed["condition"]
 
     def _state(self) -> Capacitance:
         """Return what inverts the covariance: this matrix, or its inverse."""
@@ -354,11 +362,14 @@ class DiagonalPlusLowRank(ArrayInterface):
                 "a matrix of partial correlations is not positive definite in general; "
                 "use the precision matrix"
             )
-        if self._capacitance is None:
+        if self._capacitance is not None:
+            return self._capacitance
+        if "state" not in self._computed:
             covariance = _as_covariance if self._sign > 0 else _invert_difference
             scaled = ColumnBlocks(np.ascontiguousarray(self.row_factor().T))
-            self._capacitance = factorise(*covariance(self._diagonal, scaled))
-        return self._capacitance
+            pieces = covariance(self._diagonal, scaled)
+            self._computed["state"] = factorise(*pieces)
+        return self._computed["state"]
 
     # --------------------------------------------------------------------- looks
     def astype(self, dtype: DTypeLike, copy: bool = True) -> Any:

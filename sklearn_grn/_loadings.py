@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -14,6 +13,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from sklearn_grn._column_blocks import ColumnBlocks
+from sklearn_grn._warn import warn_caller
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,32 +94,34 @@ def read_pathways(
         gene names, no gene in common, names that are there twice, variances below 0.
     """
     n_features, dtype = present.loadings.shape[0], present.loadings.dtype
-    lying, carried = _align(loadings, gene_names, n_features, dtype)
+    lying, carried = _align(loadings, gene_names, n_features)
     chosen = _name(names, carried, len(lying), present.names.tolist())
     variance = _check_variance(activity_variance, len(lying))
-    return Pathways(np.array(chosen, dtype=object), variance, ColumnBlocks(lying))
+    _check_range(lying, variance, dtype)
+    columns = ColumnBlocks(lying.astype(dtype, copy=False))
+    return Pathways(np.array(chosen, dtype=object), variance, columns)
 
 
 def _align(
-    loadings: Any, gene_names: NDArray | None, n_features: int, dtype: np.dtype
+    loadings: Any, gene_names: NDArray | None, n_features: int
 ) -> tuple[NDArray, list[str] | None]:
     """Return loadings lying as (n_pathways, n_features), and the names they carry."""
     names = None
     if isinstance(loadings, pd.Series):
-        name = "pathway0" if loadings.name is None else loadings.name
-        loadings = loadings.to_frame(name)
-    if isinstance(loadings, pd.DataFrame):
+        names = None if loadings.name is None else [str(loadings.name)]
+        loadings = _by_name(loadings.to_frame(), gene_names, n_features)
+    elif isinstance(loadings, pd.DataFrame):
         names = [str(name) for name in loadings.columns]
         loadings = _by_name(loadings, gene_names, n_features)
     elif hasattr(loadings, "columns"):  # polars and its like have no index
         names = [str(name) for name in loadings.columns]
     elif sparse.issparse(loadings):
         loadings = loadings.toarray()
-    if getattr(loadings, "ndim", 2) == 1:
+    if not hasattr(loadings, "columns") and np.ndim(loadings) == 1:
         loadings = np.asarray(loadings)[:, None]
-    values = check_array(loadings, dtype=dtype, input_name="pathway loadings")
+    values = check_array(loadings, dtype=np.float64, input_name="pathway loadings")
     _check_orientation(values.shape, n_features)
-    return np.array(values.T, order="C"), names
+    return np.array(values.T, order="C"), names  # the caller's array stays his
 
 
 def _name(
@@ -174,7 +176,7 @@ def _check_variance(activity_variance: ArrayLike | None, n_pathways: int) -> NDA
 def _by_name(table: pd.DataFrame, gene_names: NDArray | None, n_features: int) -> Any:
     """Return the rows of a table in the order of the genes, 0 where it has none."""
     if gene_names is None:
-        return _by_position(table, n_features)
+        return _by_position(table)
     # As Python strings: look-ups in Arrow-backed ones are a hundred times slower.
     index, genes = (
         pd.Index(np.asarray(names, object)) for names in (table.index, gene_names)
@@ -187,11 +189,9 @@ def _by_name(table: pd.DataFrame, gene_names: NDArray | None, n_features: int) -
     if unknown.all():
         _refuse_strangers(table, gene_names)
     if unknown.any():
-        warnings.warn(
+        warn_caller(
             f"{unknown.sum()} of the {len(index)} genes of the loadings are not in the "
-            f"fitted table and are left out, {index[unknown][0]!r} among them",
-            UserWarning,
-            stacklevel=7,
+            f"fitted table and are left out, {index[unknown][0]!r} among them"
         )
     values = table.to_numpy()[rows]
     values[rows < 0] = 0
@@ -220,8 +220,8 @@ def _refuse_strangers(table: pd.DataFrame, gene_names: NDArray) -> NoReturn:
     )
 
 
-def _by_position(table: pd.DataFrame, n_features: int) -> NDArray:
-    if isinstance(table.index, pd.RangeIndex) or len(table) != n_features:
+def _by_position(table: pd.DataFrame) -> NDArray:
+    if isinstance(table.index, pd.RangeIndex):
         return table.to_numpy()
     raise ValueError(
         f"the loadings have gene names ({table.index[:3].tolist()}, ...) but the "
@@ -229,6 +229,16 @@ def _by_position(table: pd.DataFrame, n_features: int) -> NDArray:
         'names (after a transformer: set_output(transform="pandas")), or pass '
         "loadings.to_numpy() with rows in the order of the genes"
     )
+
+
+def _check_range(lying: NDArray, variance: NDArray, dtype: np.dtype) -> None:
+    """Refuse loadings whose squares would leave the range of the model's floats."""
+    largest = float((np.abs(lying).max(axis=1) * np.sqrt(variance)).max(initial=0.0))
+    if largest >= 1e-3 * float(np.finfo(dtype).max) ** 0.5:
+        raise ValueError(
+            f"pathway loadings of {largest:.3g} have squares beyond the range of "
+            f"floating point numbers ({dtype}); give them in units of expression"
+        )
 
 
 def _check_orientation(shape: tuple[int, int], n_features: int) -> None:

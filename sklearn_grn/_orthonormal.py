@@ -1,7 +1,7 @@
 """Orthonormal columns that span those of [I; A], to the last digits of every row.
 
 The way for ill-conditioned models: Householder reflections in place of the Cholesky
-factor of I + A'A, and coordinates of their own for genes that the others determine.
+factor of I + A'A, and coordinates of their own for genes all but free of noise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy import linalg
 # first, until their 1 - h_i sum to one half. The block of (I + AA')^-1 that belongs to
 # them then has no eigenvalue above one half (its trace), and since the h_i sum to less
 # than the rank there are never more such genes than columns.
-_DETERMINED = 1e-2
+_NOISE_FREE = 1e-2
 
 # NumPy and SciPy bring a BLAS each, whose threads wait for each other at every change;
 # up to this size that takes longer than NumPy's more expensive algorithm.
@@ -42,9 +42,9 @@ def orthonormalise(rows: NDArray) -> tuple[NDArray, NDArray, NDArray, float]:
     """
     root, basis, triangle = _by_reflections(rows)
     residual = 1.0 - np.einsum("ij,ij->i", basis, basis)
-    determined = _determined_genes(residual)
-    if determined.any():
-        return _pivot_out(rows, determined)
+    noise_free = _noise_free_genes(residual)
+    if noise_free.any():
+        return _pivot_out(rows, noise_free)
     return root, basis, residual, log_det_of_triangle(triangle)
 
 
@@ -76,7 +76,8 @@ def _by_reflections(rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Return T, Q and R of [I; A] by Householder reflections, largest rows first.
 
     With the rows sorted the factorisation is backward stable row by row (Cox & Higham
-    1998, Numer. Math. 78, 459-484), so small rows keep their digits beside large ones.
+    1998, Numerical Analysis 1997, Addison Wesley Longman, 57-73), so small rows keep
+    their digits beside large ones.
     """
     rank = rows.shape[1]
     stacked = np.concatenate([np.eye(rank), rows])
@@ -87,13 +88,13 @@ def _by_reflections(rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     return basis[:rank], basis[rank:], triangle
 
 
-def _determined_genes(residual: NDArray) -> NDArray[np.bool_]:
-    """Mark the genes that the others determine all but completely."""
+def _noise_free_genes(residual: NDArray) -> NDArray[np.bool_]:
+    """Mark genes whose own noise is nothing beside what the others leave open."""
     order = np.argsort(residual, kind="stable")
     within = np.cumsum(np.maximum(residual[order], 0.0)) <= 0.5
-    determined = np.zeros(len(residual), dtype=bool)
-    determined[order[within & (residual[order] < _DETERMINED)]] = True
-    return determined
+    noise_free = np.zeros(len(residual), dtype=bool)
+    noise_free[order[within & (residual[order] < _NOISE_FREE)]] = True
+    return noise_free
 
 
 def _pivot_out(
@@ -116,13 +117,12 @@ def _pivot_out(
     n_out, rank = int(out.sum()), rows.shape[1]
     root, kept_basis, triangle = _by_reflections(rows[~out])
     outside = linalg.solve_triangular(triangle, rows[out].T, trans=1)
-    stacked = np.concatenate([np.eye(n_out), outside])
-    both, out_triangle = linalg.qr(stacked, mode="economic")
+    _, explained, out_triangle = _by_reflections(outside)
     inverse = inverse_triangle(out_triangle)
-    complement = linalg.qr(both[n_out:], mode="full")[0][:, n_out:]
+    complement = linalg.qr(explained, mode="full")[0][:, n_out:]
     near_identity = linalg.cholesky(np.eye(n_out) - inverse @ inverse.T, lower=True)
     shared = linalg.solve_triangular(near_identity, inverse, lower=True).T
-    turn = np.concatenate([both[n_out:] @ shared, complement], axis=1)
+    turn = np.concatenate([explained @ shared, complement], axis=1)
 
     basis = np.zeros((len(rows), rank))
     basis[out, :n_out] = near_identity

@@ -26,6 +26,8 @@ from sklearn_grn._orthonormal import leading_eigenpairs
 # genes are exact copies of each other, where the rule says 0 and Sigma is singular.
 _LEAST_SHRINKAGE = 1e-8
 
+_ROUNDING = 1e-13  # an intensity below this is 0 but for rounding
+
 
 def shrinkage_model(
     X: NDArray,
@@ -72,8 +74,7 @@ def shrinkage_model(
     else:
         given = None if shrinkage == "auto" else float(shrinkage)
         pieces, found = _correlation_target(table, given, n_components)
-    if table.unit != 1.0:
-        pieces = restore_unit(pieces, table.unit)
+    pieces = restore_unit(pieces, table.unit)
     return CovarianceModel(table.location, pieces, table.varies, found)
 
 
@@ -91,8 +92,10 @@ def _correlation_target(
     spread = np.sqrt(np.where(table.varies, table.variance, 1.0))
     table.samples[...] /= spread.astype(table.samples.dtype)
     intensity = _correlation_intensity(table) if given is None else given
+    # A constant gene is not correlated, and all of its variance is its own.
+    noise = np.where(table.varies, intensity * variance, variance)
     covariance = _shrink(
-        table, variance, np.sqrt(variance), intensity, table.dof, n_components
+        table, noise, np.sqrt(variance), intensity, table.dof, n_components
     )
     return covariance, {"shrinkage_": intensity, "variance_shrinkage_": towards}
 
@@ -105,9 +108,12 @@ def _identity_target(
     mean = float(table.variance.mean()) * table.dof / n_samples
     find = _ledoit_wolf_intensity if rule == "ledoit_wolf" else _oas_intensity
     intensity = find(table, mean)
-    every = np.full(n_features, mean)
+    noise = np.full(n_features, intensity * mean)
+    if intensity == 0.0 and not table.varies.all():
+        smallest = table.variance[table.varies].min() * table.dof / n_samples
+        noise[~table.varies] = smallest
     covariance = _shrink(
-        table, every, np.ones(n_features), intensity, n_samples, n_components
+        table, noise, np.ones(n_features), intensity, n_samples, n_components
     )
     return covariance, {"shrinkage_": intensity, "variance_shrinkage_": intensity}
 
@@ -127,12 +133,13 @@ def _correlation_intensity(table: CentredTable) -> float:
     The sums over pairs of genes are sums over pairs of samples: with standardised rows
     z_k, sum_ij (sum_k z_ki z_kj)^2 = ||Z Z'||^2 and sum_ij z_ki^2 z_kj^2 = ||z_k||^4.
     """
+    if table.varies.sum() < 2:
+        return 1.0
     n_samples, dof = len(table.samples), table.dof
     fourth = moment(table.samples, 4).sum()
     products = np.square(table.lengths).sum() - fourth
     squares = np.square(table.gram).sum() - table.varies.sum() * float(dof) ** 2
     uncertainty = (products - squares / n_samples) * n_samples / (n_samples - 1)
-    # At most 1, at least 0: what is left of `squares` for one gene is rounding.
     return max(_LEAST_SHRINKAGE, _ratio(uncertainty, squares))
 
 
@@ -160,19 +167,20 @@ def _ratio(numerator: float, denominator: float) -> float:
     """Return an intensity: the ratio, from 0 to 1, and 1 where nothing is left."""
     if denominator <= 0.0:
         return 1.0
-    return float(np.clip(numerator / denominator, 0.0, 1.0))
+    ratio = float(np.clip(numerator / denominator, 0.0, 1.0))
+    return ratio if ratio > _ROUNDING else 0.0
 
 
 # --------------------------------------------------------- Sigma in its two pieces
 def _shrink(
     table: CentredTable,
-    target: NDArray,
+    noise: NDArray,
     weight: NDArray,
     intensity: float,
     divisor: int,
     n_components: int | None,
 ) -> Factors | Dense:
-    """Return t diag(target) + (1 - t) diag(w) Z'Z diag(w) / divisor in its pieces."""
+    """Return diag(noise) + (1 - t) diag(w) Z'Z diag(w) / divisor in its pieces."""
     n_samples, n_features = table.samples.shape
     if intensity == 0.0 and n_samples <= n_features:
         raise ValueError(
@@ -182,16 +190,16 @@ def _shrink(
     spread = weight * np.sqrt((1.0 - intensity) / divisor)
     rank = min(table.dof, n_features) if intensity < 1.0 else 0
     if rank == 0:
-        return Factors(target, np.empty((0, n_features), dtype=table.samples.dtype))
+        return Factors(noise, np.empty((0, n_features), dtype=table.samples.dtype))
     if n_components is not None and n_components < rank:
-        return _cut(table, n_components, spread, intensity * target)
+        return _cut(table, n_components, spread, noise)
     if n_samples <= n_features:
         loadings = _sample_basis(table)
         loadings *= spread.astype(loadings.dtype)
-        return Factors(intensity * target, loadings)
+        return Factors(noise, loadings)
     covariance = table.gram * spread * spread[:, None]
-    covariance.flat[:: n_features + 1] += intensity * target
-    least = intensity * float((target / covariance.diagonal()).min())
+    covariance.flat[:: n_features + 1] += noise
+    least = float((noise / covariance.diagonal()).min())
     return Dense(covariance, least, table.samples.dtype)
 
 
@@ -205,7 +213,7 @@ def _cut(
         loadings = vectors.T.astype(table.samples.dtype) @ table.samples
     else:
         loadings = vectors.T * np.sqrt(np.maximum(values, 0.0))[:, None]
-    loadings = with_signs(loadings) * spread
+    loadings = with_signs(loadings) * spread * table.varies
     loadings = loadings.astype(table.samples.dtype, copy=False)
     total = least + moment(table.samples, 2) * spread**2
     kept = np.einsum("ij,ij->j", loadings, loadings, dtype=np.float64)

@@ -36,6 +36,8 @@ def extreme_eigenvalue(operator: LinearOperator, start: NDArray, which: str) -> 
         values = np.linalg.eigvalsh(operator @ np.eye(size))
         return float(values[np.abs(values).argmax()] if which == "LM" else values[-1])
     start = np.asarray(start, dtype=np.float64)
+    if not (operator @ start).any():  # Lanczos would have nowhere to go
+        return 0.0
     found = eigsh(operator, k=1, which=which, v0=start, return_eigenvectors=False)
     return float(found[0])
 
