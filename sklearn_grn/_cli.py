@@ -29,10 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser(
         "demo",
-        help="fit a leukaemia table, add two pathways, show what changes",
+        help="fit a leukaemia table, add known pathways, show what changes",
         description="Fit 128 leukaemia samples that ship with the package, add the "
-        "T-cell and B-cell receptor pathways, and print partial correlations before "
-        "and after.",
+        "fourteen pathways of PROGENy, and print the network before and after.",
     )
     parser.parse_args(arguments)
     _demo.run()

@@ -1,19 +1,18 @@
 """Exact search over the inner products of rows; the matrix of all is never built.
 
-The entry (i, j) of a network is w_i . w_j. Products are computed a tile at a time and
-looked through at once, so one tile and the edges found are in memory. Rows are sorted
-by norm, so that tiles are skipped where |w_i . w_j| <= ||w_i|| ||w_j|| is too small.
+Products are computed a tile at a time and looked through at once. Rows are sorted by
+norm, so that tiles are skipped where |w_i . w_j| <= ||w_i|| ||w_j|| is too small.
 
-A matrix product rounds in an order of its own. So tiles only tell, with a margin, which
-pairs may belong to the result; the values of those are computed again in float64, each
-from its two rows, and decide. Hence a result depends neither on the tiles nor on the
-order of the rows.
+Matrix products round in an order of their own: tiles only tell, with a margin, which
+pairs may belong to the result. Values are computed again in float64, each from its two
+rows, and decide. Hence results depend neither on the tiles nor on the order of rows.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import combinations, islice
 from typing import NamedTuple
 
@@ -26,19 +25,16 @@ from sklearn_grn._array_interface import _free_memory
 _CACHE = 2**21  # bytes; a tile of this size is still in cache when it is looked through
 _SPARE = 2**14  # pairs held beyond twice those wanted before the weakest are dropped
 _EDGE_BYTES = 3 * 24  # two numbers and a value, held, joined and sorted
-_MANAGEABLE = 10**6  # pairs that the threshold named in the refusal would keep
 _FLOAT = np.finfo(np.float64)
 _ABOVE_ZERO = float(_FLOAT.smallest_subnormal)
-
-Measure = Callable[[NDArray, NDArray], NDArray]
 
 
 class Edges(NamedTuple):
     """Pairs of rows, source < target, each with a value."""
 
-    sources: NDArray[np.intp]
-    targets: NDArray[np.intp]
-    values: NDArray[np.float64]
+    sources: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+    targets: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+    values: NDArray[np.float64] = np.empty(0)
 
     def take(self, index: NDArray | slice) -> Edges:
         """Return some of the pairs."""
@@ -61,10 +57,8 @@ def edges_above(rows: ArrayLike, threshold: float) -> Edges:
 
     Returns
     -------
-    sources, targets : ndarray of shape (n_edges,)
-        i and j, strongest first, equal ones in the order of (i, j).
-    values : ndarray of shape (n_edges,)
-        w_i . w_j.
+    sources, targets, values : ndarray of shape (n_edges,)
+        i, j and w_i . w_j, strongest first, equal ones in the order of (i, j).
 
     Raises
     ------
@@ -72,13 +66,13 @@ def edges_above(rows: ArrayLike, threshold: float) -> Edges:
         If the pairs take more than half of the free memory.
     """
     W = np.ascontiguousarray(rows, dtype=np.float64)
-    tiles = _Tiles(W, W, float(np.nextafter(float(threshold), np.inf)))
-    held, n_held, most = [_NO_EDGES], 0, _free_memory() / 2 / _EDGE_BYTES
+    tiles = _Tiles(W, W, partial(_inner, W), np.nextafter(float(threshold), np.inf))
+    held, n_held, most = [Edges()], 0, _free_memory() / 2 / _EDGE_BYTES
     for found in tiles.candidates():
-        held.append(_measured(found, _products_of(W), tiles.least))
+        held.append(tiles.measured(found))
         n_held += len(held[-1].values)
         if n_held > most:
-            raise ValueError(_too_many(_join(held), tiles, threshold, most))
+            raise ValueError(_too_many(_join(held), tiles, most))
     return _join(held).strongest_first()
 
 
@@ -102,7 +96,7 @@ def strongest_edges(rows: ArrayLike, n_edges: int) -> tuple[Edges, float]:
         The largest |w_i . w_j| of all other pairs, 0 where there is none.
     """
     W = np.ascontiguousarray(rows, dtype=np.float64)
-    edges = _strongest(_Tiles(W, W, _ABOVE_ZERO), _products_of(W), n_edges + 1)
+    edges = _strongest(_Tiles(W, W, partial(_inner, W), _ABOVE_ZERO), n_edges + 1)
     left_out = np.abs(edges.values[n_edges:]).max(initial=0.0)
     return edges.take(slice(n_edges)), float(left_out)
 
@@ -126,25 +120,22 @@ def strongest_changes(
 
     Returns
     -------
-    sources, targets : ndarray of shape (n_edges,)
-        i < j by decreasing |after - before|, equal ones in the order of (i, j).
-    before, after : ndarray of shape (n_edges,)
-        b_i . b_j and a_i . a_j.
+    sources, targets, before, after : ndarray of shape (n_edges,)
+        i, j, b_i . b_j and a_i . a_j by decreasing |after - before|, equal ones in the
+        order of (i, j).
     """
-    B = np.ascontiguousarray(rows_before, dtype=np.float64)
-    A = np.ascontiguousarray(rows_after, dtype=np.float64)
-    before, after = _products_of(B), _products_of(A)
+    B, A = (np.ascontiguousarray(W, np.float64) for W in (rows_before, rows_after))
+    before, after = partial(_inner, B), partial(_inner, A)
     width = max(A.shape[1], B.shape[1])
     B, A = (np.pad(rows, ((0, 0), (0, width - rows.shape[1]))) for rows in (B, A))
     left, right = np.hstack([A - B, A + B]), np.hstack([A + B, A - B]) / 2
-    tiles = _Tiles(left, right, _ABOVE_ZERO, n_blocks=2)
-    edges = _strongest(tiles, lambda i, j: after(i, j) - before(i, j), n_edges + 1)
-    pairs = edges.take(slice(n_edges))[:2]
+    tiles = _Tiles(left, right, lambda i, j: after(i, j) - before(i, j), _ABOVE_ZERO)
+    pairs = _strongest(tiles, n_edges + 1).take(slice(n_edges))[:2]
     return *pairs, before(*pairs), after(*pairs)
 
 
 def mean_absolute(rows: ArrayLike) -> float:
-    """Return the mean of |w_i . w_j| over all pairs i < j.
+    """Return the mean of |w_i . w_j| over all pairs i < j, 0 where there is none.
 
     Parameters
     ----------
@@ -153,10 +144,10 @@ def mean_absolute(rows: ArrayLike) -> float:
 
     Returns
     -------
-    float, 0 where there is no pair
+    float
     """
     W, total = np.ascontiguousarray(rows, dtype=np.float64), 0.0
-    for at, to, tile, _ in _Tiles(W, W, -np.inf).products():
+    for at, to, tile, _ in _Tiles(W, W, partial(_inner, W), -np.inf).products():
         np.abs(tile, out=tile)
         total += float((np.triu(tile, 1) if at == to else tile).sum())
     return total / max(1, math.comb(len(W), 2))
@@ -166,12 +157,20 @@ def mean_absolute(rows: ArrayLike) -> float:
 class _Tiles:
     """Products l_i . r_j of rows, but for tiles in which all are below `least`.
 
-    The columns come in `n_blocks` blocks of one width, and |l_i . r_j| is at most the
-    sum over the blocks of the products of norms. Rows are sorted by the norm of their
-    first block, and `least` may rise while tiles are visited.
+    Where `left` and `right` differ, their columns are in two halves. Then |l_i . r_j|
+    is at most the sum over the halves of the products of norms. Rows are sorted by the
+    norm of their first half. `measure` takes numbers of rows to the values that count,
+    and `least` may rise while tiles are visited.
     """
 
-    def __init__(self, left: NDArray, right: NDArray, least: float, n_blocks=1) -> None:
+    def __init__(
+        self,
+        left: NDArray,
+        right: NDArray,
+        measure: Callable[..., NDArray],
+        least: float,
+    ) -> None:
+        n_blocks = 1 if right is left else 2
         norms = [_norms(rows, n_blocks) for rows in (left, right)]
         self.order = np.argsort(-norms[0][:, 0], kind="stable")
         self.left = left[self.order]
@@ -182,7 +181,7 @@ class _Tiles:
         # times the norms [Higham (2002), 3.1], so two of one pair differ by k eps times
         # them. Twice as much covers the rounding of the norms and of `left`, `right`.
         self.slack = 2 * (left.shape[1] + 4) * float(_FLOAT.eps)
-        self.least, self.n_seen = least, 0
+        self.measure, self.least, self.n_seen = measure, float(least), 0
 
     def candidates(self) -> Iterator[Edges]:
         """Yield the pairs whose |value| may reach `least`, with that of the tile."""
@@ -192,6 +191,11 @@ class _Tiles:
             found = Edges(np.minimum(rows, columns), np.maximum(rows, columns), sizes)
             near = sizes + self.margin(found) >= self.least
             yield found.take(near & (at + i < to + j))
+
+    def measured(self, pairs: Edges) -> Edges:
+        """Return the pairs whose value does reach `least`, with these values."""
+        edges = pairs._replace(values=self.measure(pairs.sources, pairs.targets))
+        return edges.take(np.abs(edges.values) >= self.least)
 
     def margin(self, pairs: Edges) -> NDArray[np.float64]:
         """Return what rounding may add to the value of each pair, or take from it."""
@@ -227,10 +231,8 @@ def _norms(rows: NDArray, n_blocks: int) -> NDArray[np.float64]:
 
 
 def _entries_from(tile: NDArray, least: float) -> tuple[NDArray, NDArray, NDArray]:
-    """Return row, column and size of the entries that are at least `least` in size."""
-    # Few rows have any, so absolute values are taken of these rows alone.
-    hot = (tile.max(axis=1) >= least) | (tile.min(axis=1) <= -least)
-    rows = np.flatnonzero(hot)
+    """Return row, column and size of entries from `least` up, which few rows have."""
+    rows = np.flatnonzero((tile.max(axis=1) >= least) | (tile.min(axis=1) <= -least))
     sizes = np.abs(tile[rows]).ravel()
     found = np.flatnonzero(sizes >= least)
     i, j = np.divmod(found, tile.shape[1])
@@ -238,46 +240,36 @@ def _entries_from(tile: NDArray, least: float) -> tuple[NDArray, NDArray, NDArra
 
 
 def _budget() -> int:
-    """Return the bytes that a tile, or a batch of rows, may take."""
     return int(min(_CACHE, get_config()["working_memory"] * 2**20))
 
 
 # ---------------------------------------------------------------------- its decisions
-def _products_of(rows: NDArray) -> Measure:
-    """Return the function from pairs to inner products that has the last word."""
+def _inner(rows: NDArray, sources: NDArray, targets: NDArray) -> NDArray[np.float64]:
+    """Return the inner products of pairs of rows, each the same in any company."""
+    values = np.empty(len(sources))
     n_batch = max(1, _budget() // (16 * max(1, rows.shape[1])))
-
-    def measure(sources: NDArray, targets: NDArray) -> NDArray:
-        values = np.empty(len(sources))
-        for start in range(0, len(sources), n_batch):
-            batch = slice(start, start + n_batch)
-            left, right = rows[sources[batch]], rows[targets[batch]]
-            values[batch] = np.einsum("ij,ij->i", left, right)
-        return values
-
-    return measure
+    for start in range(0, len(sources), n_batch):
+        batch = slice(start, start + n_batch)
+        values[batch] = np.einsum(
+            "ij,ij->i", rows[sources[batch]], rows[targets[batch]]
+        )
+    return values
 
 
-def _measured(pairs: Edges, measure: Measure, least: float) -> Edges:
-    edges = pairs._replace(values=measure(pairs.sources, pairs.targets))
-    return edges.take(np.abs(edges.values) >= least)
-
-
-def _strongest(tiles: _Tiles, measure: Measure, n_wanted: int) -> Edges:
+def _strongest(tiles: _Tiles, n_wanted: int) -> Edges:
     """Return the first `n_wanted` pairs by decreasing |value|, then (i, j)."""
-    held, n_held = [_NO_EDGES], 0
+    held, n_held = [Edges()], 0
     for found in tiles.candidates():
         held.append(found)
         n_held += len(found.values)
         if n_held > 2 * n_wanted + _SPARE:
-            held = [_leaders(_join(held), tiles, measure, n_wanted)]
+            held = [_leaders(_join(held), tiles, n_wanted)]
             n_held = len(held[0].values)
-    leaders = _leaders(_join(held), tiles, measure, n_wanted)
-    edges = _measured(leaders, measure, tiles.least).strongest_first()
+    edges = tiles.measured(_leaders(_join(held), tiles, n_wanted)).strongest_first()
     return _filled(edges, len(tiles.order), n_wanted).take(slice(n_wanted))
 
 
-def _leaders(held: Edges, tiles: _Tiles, measure: Measure, n_wanted: int) -> Edges:
+def _leaders(held: Edges, tiles: _Tiles, n_wanted: int) -> Edges:
     """Drop pairs that `n_wanted` others exceed, and raise `least` accordingly."""
     if len(held.values) <= n_wanted:
         return held
@@ -286,9 +278,9 @@ def _leaders(held: Edges, tiles: _Tiles, measure: Measure, n_wanted: int) -> Edg
     tiles.least = max(tiles.least, float(surely))
     held = held.take(sizes + margin >= tiles.least)
     if len(held.values) > n_wanted + _SPARE // 2:  # too alike for the margin
-        held = _measured(held, measure, tiles.least).strongest_first()
-        held = held.take(slice(n_wanted))
-        tiles.least = max(tiles.least, float(np.abs(held.values[-1])))
+        held = tiles.measured(held).strongest_first().take(slice(n_wanted))
+        if len(held.values) == n_wanted:
+            tiles.least = max(tiles.least, float(np.abs(held.values[-1])))
     return held
 
 
@@ -296,27 +288,23 @@ def _filled(edges: Edges, n_rows: int, n_wanted: int) -> Edges:
     """Append pairs of value 0, which the search leaves out, up to `n_wanted`."""
     if len(edges.values) >= n_wanted:
         return edges
-    present = set(zip(edges.sources.tolist(), edges.targets.tolist(), strict=True))
+    present = set(zip(*(numbers.tolist() for numbers in edges[:2]), strict=True))
     others = (pair for pair in combinations(range(n_rows), 2) if pair not in present)
     fresh = np.array(list(islice(others, n_wanted - len(present))), dtype=np.intp)
-    sources, targets = fresh.reshape(-1, 2).T
-    return _join([edges, Edges(sources, targets, np.zeros(len(fresh)))])
+    return _join([edges, Edges(*fresh.reshape(-1, 2).T, np.zeros(len(fresh)))])
 
 
 def _join(parts: list[Edges]) -> Edges:
     return Edges(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _too_many(held: Edges, tiles: _Tiles, threshold: float, most: float) -> str:
+def _too_many(held: Edges, tiles: _Tiles, most: float) -> str:
     share = tiles.n_seen / math.comb(len(tiles.order), 2)
-    wanted = int(min(_MANAGEABLE, most))
+    wanted = int(min(10**6, most))
     rank = max(1, int(wanted * share))
     better = np.partition(np.abs(held.values), -rank)[-rank]
     return (
-        f"{len(held.values):,} pairs exceed the threshold {threshold:.6g} in the first "
-        f"{share:.1%} of the search; more do not fit in half of the free memory. From "
-        f"these, a threshold of {better:.6g} is estimated to keep {wanted:,} pairs"
+        f"{len(held.values):,} pairs exceed the threshold in the first {share:.1%} of "
+        "the search, and more do not fit in half of the free memory. From these, a "
+        f"threshold of {better:.6g} is estimated to keep {wanted:,} pairs"
     )
-
-
-_NO_EDGES = Edges(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))

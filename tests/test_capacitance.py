@@ -119,13 +119,6 @@ def test_root_is_a_root_of_the_inverse_capacitance(model):
 
 
 @given(models)
-def test_root_is_upper_triangular_behind_the_head(model):
-    state = state_of(*model)
-    below = np.tril(state.root, -1)[:, state.n_head :]
-    assert_array_equal(below, 0)
-
-
-@given(models)
 def test_basis_is_whitened_loadings_times_root(model):
     psi, loadings = model
     state = state_of(psi, loadings)
@@ -175,11 +168,20 @@ def test_data_types(model):
     assert state.root.dtype == state.residual.dtype == np.float64
 
 
-def test_wide_float32_tables_are_summed_in_float64():
+def test_products_of_wide_float32_tables_are_summed_in_float64():
     psi, loadings = make_model(20_000, 2, np.float32, 0)
-    expected = np.linalg.inv(dense_capacitance(psi, loadings))
+    A = loadings * (1 / np.sqrt(psi)).astype(np.float32)[:, None]
+    expected = np.linalg.inv(dense_capacitance(np.ones(len(psi)), A))
     root = state_of(psi, loadings).root
-    assert_allclose(root @ root.T, expected, rtol=1e-6, atol=1e-10)
+    assert_allclose(root @ root.T, expected, rtol=1e-10, atol=1e-15)
+
+
+@given(split_models())
+def test_residual_is_subtracted_in_float64(split):
+    psi, _, parts = split
+    state = grow(psi, parts)
+    expected = 1 - np.square(basis_of(state)).sum(axis=1)
+    assert_allclose(state.residual, expected, rtol=1e-12)
 
 
 # ------------------------------------------------------------- a dense covariance
@@ -242,6 +244,12 @@ def test_dense_covariance_in_single_precision():
     assert state.root.dtype == state.residual.dtype == np.float64
 
 
+def test_known_bound_sets_the_noise_of_a_dense_covariance():
+    covariance = np.full((6, 6), 0.1) + 0.9 * np.eye(6)
+    state = factorise_dense(4 * covariance, least=0.9)
+    assert_allclose(state.noise_variance, 4 * 0.9 / 2)
+
+
 @pytest.mark.parametrize("smallest", [0.0, -0.5])
 def test_dense_covariance_must_be_positive_definite(smallest):
     covariance = np.array([[1.0, 1.0 - smallest], [1.0 - smallest, 1.0]])
@@ -263,6 +271,14 @@ def test_one_by_one_equals_at_once(model):
     columns = np.split(loadings, range(loadings.shape[1] + 1), axis=1)
     tolerance = TOLERANCE[loadings.dtype.type]
     assert_same_model(grow(psi, columns), state_of(psi, loadings), **tolerance)
+
+
+@given(split_models())
+def test_root_is_upper_triangular_behind_the_head(split):
+    psi, _, parts = split
+    state = grow(psi, parts)
+    below = np.tril(state.root, -1)[:, state.n_head :]
+    assert_array_equal(below, 0)
 
 
 @given(split_models())
@@ -400,6 +416,13 @@ def collinear_story():
     return psi, [base, 1e8 * first, 1e8 * first, *rest]
 
 
+def twice_rebuilt_story():
+    """A collinear pathway, and after it one that carries a leverage close to one."""
+    psi, (base, first, second, *rest) = ordinary_story()
+    huge = 1e8 * np.eye(24)[:, 4:5]
+    return psi, [base, first, 1e8 * second, 1e8 * second, huge, *rest]
+
+
 def determined_story():
     """The others determine a gene before any pathway comes."""
     psi, parts = ordinary_story()
@@ -407,14 +430,12 @@ def determined_story():
     return psi, parts
 
 
+OLDER_BASE = pytest.mark.xfail(reason="only one rebuilt state is kept", strict=True)
 STORIES = [
     ordinary_story,
     leverage_story,
     threshold_story,
-    pytest.param(
-        collinear_story,
-        marks=pytest.mark.xfail(reason="residual loses its last bits", strict=True),
-    ),
+    collinear_story,
     determined_story,
 ]
 
@@ -445,7 +466,9 @@ def test_taking_back_several_blocks_restores_every_bit(story, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize(
+    "story", [*STORIES, pytest.param(twice_rebuilt_story, marks=OLDER_BASE)]
+)
 def test_taking_back_block_after_block_restores_every_bit(story, dtype):
     states = history(story, dtype)
     state = states[-1]
@@ -532,13 +555,22 @@ def huge_over_small_psi():
     return psi, loadings, 1e8 * rng.normal(size=(N_FEATURES, 1))
 
 
-MODELS = {**hard_models(), "huge over small psi": huge_over_small_psi()}
+def huge_on_two_genes():
+    """The huge pathway fills a direction of two genes, a small psi the other one."""
+    psi = np.array([1e-2, 1e-2, 1e-4])
+    loadings = np.array([[0.0, 1.0, 0.0], [-9e7, 0.0, 0.0], [3e7, 0.0, 1.0]])
+    return psi, loadings[:, :2], loadings[:, 2:]
+
+
+MODELS = {
+    **hard_models(),
+    "huge over small psi": huge_over_small_psi(),
+    "huge on two genes": huge_on_two_genes(),
+}
 RANK_OVER_P = [name for name in MODELS if name.startswith("rank")]
 LOST = pytest.param(
-    "huge over small psi",
-    marks=pytest.mark.xfail(
-        reason="huge coordinates of determined genes are not sorted", strict=True
-    ),
+    "huge on two genes",
+    marks=pytest.mark.xfail(reason="reflections without pivoting", strict=True),
 )
 HARD = [*list(MODELS)[:-1], LOST]
 
@@ -557,8 +589,8 @@ def samples_of(name):
     """Three samples with the variances of the model, and one of size one."""
     psi, *parts = MODELS[name]
     deviations = np.sqrt(psi + np.square(np.hstack(parts)).sum(axis=1))
-    samples = np.random.default_rng(1).normal(size=(4, N_FEATURES))
-    return samples * np.vstack([deviations] * 3 + [np.ones(N_FEATURES)])
+    samples = np.random.default_rng(1).normal(size=(4, len(psi)))
+    return samples * np.vstack([deviations] * 3 + [np.ones(len(psi))])
 
 
 @cache
@@ -569,7 +601,7 @@ def exact(name):
         loadings = mpmath.matrix(np.hstack(parts).tolist())
         covariance = mpmath.diag(psi.tolist()) + loadings * loadings.T
         precision = covariance**-1
-        genes = range(N_FEATURES)
+        genes = range(len(psi))
         diagonal = [precision[i, i] for i in genes]
         partial = [
             [-precision[i, j] / mpmath.sqrt(diagonal[i] * diagonal[j]) for j in genes]
@@ -584,9 +616,13 @@ def exact(name):
         )
 
 
+def off_diagonal(matrix):
+    return matrix[~np.eye(len(matrix), dtype=bool)]
+
+
 def partial_correlations(state):
     rows = basis_of(state) / np.sqrt(state.residual)[:, None]
-    return rows @ rows.T
+    return off_diagonal(rows @ rows.T)
 
 
 on_hard_models = pytest.mark.parametrize("name", HARD)
@@ -604,17 +640,15 @@ def test_precision_diagonal_to_thirteen_digits(name, way):
 @both_ways
 @on_hard_models
 def test_partial_correlations_to_eleven_digits(name, way):
-    off = ~np.eye(N_FEATURES, dtype=bool)
-    computed, expected = partial_correlations(way(name)), exact(name)[1]
-    assert_allclose(computed[off], expected[off], rtol=0, atol=1e-11)
+    expected = off_diagonal(exact(name)[1])
+    assert_allclose(partial_correlations(way(name)), expected, rtol=0, atol=1e-11)
 
 
 @both_ways
 @pytest.mark.parametrize("name", MODELS)
 def test_partial_correlations_stay_within_one(name, way):
-    off = ~np.eye(N_FEATURES, dtype=bool)
     one_ulp = np.finfo(np.float64).eps
-    assert np.abs(partial_correlations(way(name)))[off].max() <= 1 + one_ulp
+    assert np.abs(partial_correlations(way(name))).max() <= 1 + one_ulp
 
 
 @both_ways

@@ -190,13 +190,6 @@ def test_select_shares_untouched_blocks():
 
 
 # ------------------------------------------------------------------- what it costs
-SHRINKING = pytest.param(
-    list(range(30, 0, -1)),
-    id="shrinking",
-    marks=pytest.mark.xfail(reason="blocks that shrink slowly are not merged"),
-)
-
-
 @pytest.mark.parametrize(
     "widths",
     [
@@ -204,7 +197,7 @@ SHRINKING = pytest.param(
         pytest.param([3] * 200, id="threes"),
         pytest.param(list(range(1, 30)), id="growing"),
         pytest.param([1, 2] * 100, id="alternating"),
-        SHRINKING,
+        pytest.param(list(range(30, 0, -1)), id="shrinking"),
     ],
 )
 def test_number_of_blocks_is_logarithmic(widths):

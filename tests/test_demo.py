@@ -1,10 +1,12 @@
 """The command line and its demonstration."""
 
+import copy
 import re
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_grn import FactorPrecisionEstimator, _demo
@@ -17,11 +19,25 @@ def expression():
     return load_leukemia(as_frame=True).data
 
 
+@pytest.fixture(scope="module")
+def networks(expression):
+    before = FactorPrecisionEstimator().fit(expression.iloc[:, :60])
+    loadings = np.zeros((60, 2))
+    loadings[:9, 0], loadings[20:30, 1] = 0.5, -0.3
+    return before, copy.copy(before).partial_fit_pathways(loadings)
+
+
+def dense_pairs(estimator):
+    """Return sizes of all partial correlations, the slow way."""
+    correlation = np.asarray(estimator.partial_correlation_)
+    return np.abs(correlation[np.triu_indices(len(correlation), 1)])
+
+
 def test_demo_reports_both_networks(capsys):
     assert main(["demo"]) == 0
     report = capsys.readouterr().out
-    for words in ("128 samples of 1300 genes", "before", "after", "Largest changes"):
-        assert words in report
+    words = ("128 samples of 1300 genes", "14 pathways", "before", "after", "changed")
+    assert all(word in report for word in words)
 
 
 def test_demo_update_equals_the_full_inverse(capsys):
@@ -44,17 +60,37 @@ def test_no_command_is_a_usage_error(capsys):
     assert "usage: sklearn-grn" in capsys.readouterr().err
 
 
-def test_receptor_loadings_add_a_tenth_of_the_variance(expression):
-    loadings = _demo.receptor_loadings(expression)
-    shares = loadings.pow(2).sum(axis=1) / expression.var()
-    np.testing.assert_allclose(shares[shares > 0], 0.1)
-    assert (shares > 0).sum() == 20
+def test_progeny_adds_a_tenth_of_the_variance_to_each_pathway(expression):
+    loadings = _demo.progeny_loadings(expression)
+    assert loadings.index.tolist() == expression.columns.tolist()
+    shares = loadings.pow(2).div(expression.var(), axis=0)
+    np.testing.assert_allclose(shares[shares > 0].mean(), 0.1)
 
 
-def test_strongest_pairs_are_sorted_and_named(expression):
-    estimator = FactorPrecisionEstimator().fit(expression.iloc[:, :50])
-    pairs = _demo.strongest_pairs(estimator, 5)
-    dense = np.abs(np.triu(estimator.partial_correlation_, 1))
-    expected = np.sort(dense, axis=None)[::-1][:5]
-    np.testing.assert_allclose(pairs["partial_correlation"].abs(), expected)
-    assert {*pairs["source"], *pairs["target"]} <= set(expression.columns[:50])
+def test_summaries_are_those_of_the_dense_matrix(networks):
+    table = _demo.summaries(*networks)
+    for row, estimator in zip(table.itertuples(index=False), networks, strict=True):
+        sizes = dense_pairs(estimator)
+        assert row[1] == (sizes > 0.05).sum()
+        assert row[2] == f"{(sizes > 0.05).mean():.3%}"
+        np.testing.assert_allclose(row[3:5], [sizes.mean(), sizes.max()])
+        assert row[5] == estimator.condition_number_
+
+
+def test_strongest_edges_are_sorted_and_named(networks):
+    edges = _demo.strongest(networks[0], 5)
+    expected = np.sort(dense_pairs(networks[0]))[::-1][:5]
+    np.testing.assert_allclose(edges["partial_correlation"].abs(), expected)
+    table = pd.DataFrame(networks[0].partial_correlation_)
+    table.index = table.columns = networks[0].feature_names_in_
+    for edge in edges.itertuples():
+        value = table.loc[edge.source, edge.target]
+        assert value == pytest.approx(edge.partial_correlation)
+
+
+def test_changes_are_the_largest(networks):
+    table = _demo.changes(*networks, 5)
+    rho = [np.asarray(each.partial_correlation_) for each in networks]
+    largest = np.sort(np.abs(np.triu(rho[1] - rho[0])), axis=None)[::-1][:5]
+    np.testing.assert_allclose(table["change"].abs(), largest, rtol=1e-9)
+    np.testing.assert_allclose(table["after"] - table["before"], table["change"])

@@ -17,15 +17,23 @@ CHECKOUT = Path(__file__).parents[1]
 
 # A module may import only modules before it. `__init__` and `__main__` come last.
 ORDER = [
+    "_warn",
+    "linalg",
     "_column_blocks",
     "_orthonormal",
     "_capacitance",
     "_array_interface",
+    "_edge_search",
     "_spectrum",
     "_diagonal_low_rank",
+    "_likelihood",
     "_covariance_models",
+    "_centred_table",
+    "_shrinkage",
+    "_factor_analysis",
     "_loadings",
     "_precision",
+    "pathways",
     "datasets",
     "_demo",
     "_cli",

@@ -106,7 +106,6 @@ def test_one_dimension_is_one_pathway(fit, container):
     assert_has_pathways(estimator, LOADINGS[:, :1])
 
 
-@pytest.mark.xfail(reason="only what has `ndim` may have one dimension", strict=True)
 @pytest.mark.parametrize("container", [list, tuple, pl.Series])
 def test_one_dimension_without_ndim_is_one_pathway(container):
     column = container(LOADINGS[:, 0].tolist())
@@ -182,7 +181,6 @@ def test_one_warning_counts_the_genes_that_the_model_lacks():
     assert caught[0].filename == __file__
 
 
-@pytest.mark.xfail(reason="points into scikit-learn", strict=True)
 def test_the_warning_of_fit_points_to_the_caller():
     with pytest.warns(UserWarning, match="3 of the 11 genes of the loadings") as caught:
         fit_named(pathways=with_unknown_genes())
@@ -339,7 +337,6 @@ def test_what_is_no_table_is_refused(fit, loadings):
         estimator.partial_fit_pathways(loadings)
 
 
-@pytest.mark.xfail(reason="accepted, and the covariance is infinite", strict=True)
 @pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.parametrize(
     ("dtype", "size"), [(np.float64, 1e160), (np.float32, 1e25), (np.float32, 1e50)]

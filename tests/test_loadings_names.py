@@ -79,7 +79,6 @@ def test_a_series_without_a_name_takes_the_default(estimator):
     assert_array_equal(estimator.pathway_names_, ["pathway0"])
 
 
-@pytest.mark.xfail(reason="always called pathway0", strict=True)
 def test_a_second_series_without_a_name_takes_the_next_default(estimator):
     nameless = TABLE["p53"].rename(None)
     estimator.partial_fit_pathways(nameless).partial_fit_pathways(nameless)

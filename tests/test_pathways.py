@@ -419,7 +419,9 @@ def test_gene_that_gets_more_than_its_own_variance_is_named():
 
 
 def test_exactly_its_own_variance_is_nothing_to_warn_of():
-    scaled = scale_loadings(np.ones((1, 10)), [1.0], 0.1)
+    fractions = [0.2, 0.4, 0.3, 0.1]
+    assert np.sum([fractions], axis=1) > 1  # by rounding
+    scaled = scale_loadings(np.ones((1, 4)), [1.0], fractions)
     assert_allclose(added_variance(scaled, [1.0]), 1.0)
 
 
@@ -530,7 +532,7 @@ def test_net_without_a_column_is_refused(column):
 
 def test_pair_that_comes_twice_is_refused():
     with pytest.raises(ValueError, match=r"1 rows.*merge them: \('WNT', 'MDM2'\)"):
-        pathway_loadings(pd.concat([NET, NET.iloc[[3]]]))
+        pathway_loadings(pd.concat([NET, NET.iloc[[3]].assign(weight=7.0)]))
 
 
 @pytest.mark.parametrize("weight", [np.nan, np.inf, None])
@@ -597,16 +599,11 @@ def test_scaled_progeny_enters_the_estimator_cleanly(progeny, expression):
     assert np.isfinite(estimator.score(expression))
 
 
-def test_scaled_progeny_explains_the_samples_better_than_it_does_as_it_stands(
-    progeny, expression
-):
+def test_progeny_suits_the_samples_better_when_scaled(progeny, expression):
     estimator = FactorPrecisionEstimator().fit(expression)
-    gained = {}
-    for name, loadings in {
-        "weights": progeny,
-        "loadings": scale_loadings(progeny, expression.var()),
-    }.items():
+    scores = []
+    for loadings in (progeny, scale_loadings(progeny, expression.var())):
         estimator.partial_fit_pathways(loadings)
-        gained[name] = estimator.score(expression)
+        scores.append(estimator.score(expression))
         estimator.remove_pathways(loadings.columns)
-    assert gained["loadings"] > gained["weights"]
+    assert scores[1] > scores[0]

@@ -1,0 +1,159 @@
+"""The checks of scikit-learn, all of them, and the habits that they do not check."""
+
+import inspect
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import sklearn_grn
+from sklearn_grn import FactorPrecisionEstimator
+
+# The tables of the checks are noise, where factor analysis is right to warn.
+pytestmark = pytest.mark.filterwarnings("ignore:.*Heywood cases:UserWarning")
+
+ESTIMATORS = [
+    FactorPrecisionEstimator(),
+    FactorPrecisionEstimator(2),
+    FactorPrecisionEstimator(shrinkage=0.3, assume_centered=True),
+    FactorPrecisionEstimator(shrinkage=1.0),
+    FactorPrecisionEstimator(3, shrinkage="ledoit_wolf"),
+    FactorPrecisionEstimator(shrinkage="oas"),
+    FactorPrecisionEstimator(1, method="factor_analysis"),
+]
+on_estimators = pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+# scikit-learn runs these on its own estimators but not in `check_estimator`. The other
+# eight that it keeps to itself are about `transform`, `set_output` and
+# `get_feature_names_out`, which an estimator that is no transformer does not have.
+FURTHER_CHECKS = [
+    "check_dataframe_column_names_consistency",
+    "check_estimators_partial_fit_n_features",
+    "check_inplace_ensure_writeable",
+    "check_param_validation",
+]
+
+
+@on_estimators
+@pytest.mark.parametrize("check", FURTHER_CHECKS)
+def test_further_scikit_learn_checks(estimator, check):
+    getattr(estimator_checks, check)(type(estimator).__name__, estimator)
+
+
+@on_estimators
+@pytest.mark.parametrize("name", ["transform", "set_output", "get_feature_names_out"])
+def test_no_method_of_a_transformer(estimator, name):
+    assert not hasattr(estimator, name)
+
+
+def fit_copy(estimator):
+    X = np.random.default_rng(0).normal(size=(9, 5))
+    return clone(estimator).fit(X)
+
+
+@on_estimators
+def test_what_fit_sets_ends_with_an_underscore_or_begins_with_one(estimator):
+    learnt = set(vars(fit_copy(estimator))) - set(vars(estimator))
+    assert learnt
+    assert all(name.startswith("_") or name.endswith("_") for name in learnt)
+
+
+@on_estimators
+def test_fit_leaves_the_parameters_as_they_were(estimator):
+    assert fit_copy(estimator).get_params() == estimator.get_params()
+
+
+# ------------------------------------------------------------------------ docstrings
+CLASSES = [
+    item
+    for name in sklearn_grn.__all__
+    if inspect.isclass(item := getattr(sklearn_grn, name))
+]
+on_classes = pytest.mark.parametrize("public_class", CLASSES)
+
+
+def sections(item):
+    """Headings of a numpydoc docstring, in their order."""
+    lines = inspect.cleandoc(item.__doc__).splitlines()
+    return [
+        heading
+        for heading, line in pairwise(lines)
+        if line and set(line) == {"-"} and len(line) == len(heading)
+    ]
+
+
+def entries(item, section):
+    """Names that a section of a docstring lists."""
+    lines = inspect.cleandoc(item.__doc__).splitlines()
+    start = lines.index(section) + 2
+    listed = []
+    for line, following in zip(lines[start:], [*lines[start + 1 :], ""], strict=True):
+        if following and set(following) == {"-"}:
+            break
+        if line and not line.startswith(" "):
+            listed += line.split(" : ")[0].split(", ")
+    return listed
+
+
+def public_methods(public_class):
+    """Methods that the class itself defines."""
+    return [
+        item
+        for name, item in vars(public_class).items()
+        if inspect.isfunction(item) and not name.startswith("_")
+    ]
+
+
+@on_classes
+def test_class_docstrings_have_their_sections_in_order(public_class):
+    wanted = ["Parameters", "Attributes", "See Also", "Notes", "Examples"]
+    if issubclass(public_class, BaseEstimator):
+        wanted.insert(-1, "References")
+    found = [name for name in sections(public_class) if name in wanted]
+    assert found == wanted
+
+
+@on_classes
+def test_class_docstrings_list_the_parameters(public_class):
+    parameters = list(inspect.signature(public_class).parameters)
+    assert entries(public_class, "Parameters") == parameters
+
+
+@on_classes
+def test_method_docstrings_list_the_parameters(public_class):
+    for method in public_methods(public_class):
+        parameters = list(inspect.signature(method).parameters)[1:]
+        listed = entries(method, "Parameters") if parameters else []
+        assert listed == parameters, method.__name__
+
+
+@on_classes
+def test_method_docstrings_say_what_is_returned(public_class):
+    for method in public_methods(public_class):
+        if method.__doc__ and not method.__doc__.startswith("Return ``P.toarray"):
+            assert "Returns" in sections(method), method.__name__
+
+
+def learnt_by(estimator):
+    names = dir(fit_copy(estimator))
+    return {name for name in names if name.endswith("_") and not name.startswith("_")}
+
+
+@on_estimators
+def test_the_docstring_lists_what_fit_sets(estimator):
+    assert learnt_by(estimator) <= set(entries(type(estimator), "Attributes"))
+
+
+def test_the_docstring_lists_nothing_that_fit_never_sets():
+    learnt = set.union(*map(learnt_by, ESTIMATORS))
+    listed = set(entries(FactorPrecisionEstimator, "Attributes"))
+    assert listed - learnt == {"feature_names_in_"}
