@@ -27,6 +27,9 @@ _SPARE = 2**14  # pairs held beyond twice those wanted before the weakest are dr
 _EDGE_BYTES = 3 * 24  # two numbers and a value, held, joined and sorted
 _FLOAT = np.finfo(np.float64)
 _ABOVE_ZERO = float(_FLOAT.smallest_subnormal)
+Measure = Callable[
+    ..., NDArray
+]  # from the numbers of two rows to the value that counts
 
 
 class Edges(NamedTuple):
@@ -157,30 +160,25 @@ def mean_absolute(rows: ArrayLike) -> float:
 class _Tiles:
     """Products l_i . r_j of rows, but for tiles in which all are below `least`.
 
-    Where `left` and `right` differ, their columns are in two halves. Then |l_i . r_j|
-    is at most the sum over the halves of the products of norms. Rows are sorted by the
-    norm of their first half. `measure` takes numbers of rows to the values that count,
-    and `least` may rise while tiles are visited.
+    Where `right` is not `left`, the columns are in two halves. The products of norms,
+    summed over the halves, bound |l_i . r_j|. Rows are sorted by the norm of the first
+    half, and `least` may rise while tiles are visited.
     """
 
     def __init__(
-        self,
-        left: NDArray,
-        right: NDArray,
-        measure: Callable[..., NDArray],
-        least: float,
+        self, left: NDArray, right: NDArray, measure: Measure, least: float
     ) -> None:
-        n_blocks = 1 if right is left else 2
-        norms = [_norms(rows, n_blocks) for rows in (left, right)]
+        norms = [_norms(rows, 1 if right is left else 2) for rows in (left, right)]
         self.order = np.argsort(-norms[0][:, 0], kind="stable")
         self.left = left[self.order]
         self.right = self.left if right is left else right[self.order]
         self.norms = [norm[self.order] for norm in norms]
-        self.lengths = [np.linalg.norm(norm, axis=1) for norm in norms]
         # Summed in any order, an inner product of k terms is off by at most k eps / 2
         # times the norms [Higham (2002), 3.1], so two of one pair differ by k eps times
         # them. Twice as much covers the rounding of the norms and of `left`, `right`.
-        self.slack = 2 * (left.shape[1] + 4) * float(_FLOAT.eps)
+        slack = 2 * (left.shape[1] + 4) * _FLOAT.eps
+        lengths = [np.linalg.norm(norm, axis=1) for norm in norms]
+        self.margin = np.sqrt(slack * lengths[0] * lengths[1])  # of a pair, the product
         self.measure, self.least, self.n_seen = measure, float(least), 0
 
     def candidates(self) -> Iterator[Edges]:
@@ -189,7 +187,7 @@ class _Tiles:
             i, j, sizes = _entries_from(tile, self.least - margin)
             rows, columns = self.order[at + i], self.order[to + j]
             found = Edges(np.minimum(rows, columns), np.maximum(rows, columns), sizes)
-            near = sizes + self.margin(found) >= self.least
+            near = sizes + self.margins(found) >= self.least
             yield found.take(near & (at + i < to + j))
 
     def measured(self, pairs: Edges) -> Edges:
@@ -197,20 +195,22 @@ class _Tiles:
         edges = pairs._replace(values=self.measure(pairs.sources, pairs.targets))
         return edges.take(np.abs(edges.values) >= self.least)
 
-    def margin(self, pairs: Edges) -> NDArray[np.float64]:
+    def margins(self, pairs: Edges) -> NDArray[np.float64]:
         """Return what rounding may add to the value of each pair, or take from it."""
-        left, right = self.lengths
-        return self.slack * left[pairs.sources] * right[pairs.targets]
+        return self.margin[pairs.sources] * self.margin[pairs.targets]
 
     def products(self) -> Iterator[tuple[int, int, NDArray, float]]:
         """Yield first row, first column, tile and margin; tiles share their memory."""
-        side = max(1, math.isqrt(_budget() // 8))
+        n_bytes = min(_CACHE, get_config()["working_memory"] * 2**20)
+        side = max(1, math.isqrt(int(n_bytes) // 8))
         starts = range(0, len(self.left), side)
-        left, right = (np.maximum.reduceat(norm, starts) for norm in self.norms)
-        lengths = self.slack * np.linalg.norm(right, axis=1)
         memory = np.empty(min(side, len(self.left)) ** 2)
+        left, right, margin = (
+            np.maximum.reduceat(values, starts)
+            for values in (*self.norms, self.margin[self.order])
+        )
         for k, at in enumerate(starts):
-            limits, margins = right @ left[k], lengths * np.linalg.norm(left[k])
+            limits, margins = right @ left[k], margin * margin[k]
             rows = self.left[at : at + side]
             for to in starts[k:]:
                 columns = self.right[to : to + side]
@@ -239,20 +239,15 @@ def _entries_from(tile: NDArray, least: float) -> tuple[NDArray, NDArray, NDArra
     return rows[i], j, sizes[found]
 
 
-def _budget() -> int:
-    return int(min(_CACHE, get_config()["working_memory"] * 2**20))
-
-
 # ---------------------------------------------------------------------- its decisions
 def _inner(rows: NDArray, sources: NDArray, targets: NDArray) -> NDArray[np.float64]:
     """Return the inner products of pairs of rows, each the same in any company."""
     values = np.empty(len(sources))
-    n_batch = max(1, _budget() // (16 * max(1, rows.shape[1])))
+    n_batch = max(1, _CACHE // (16 * max(1, rows.shape[1])))
     for start in range(0, len(sources), n_batch):
         batch = slice(start, start + n_batch)
-        values[batch] = np.einsum(
-            "ij,ij->i", rows[sources[batch]], rows[targets[batch]]
-        )
+        left, right = rows[sources[batch]], rows[targets[batch]]
+        values[batch] = np.einsum("ij,ij->i", left, right)
     return values
 
 
@@ -273,10 +268,10 @@ def _leaders(held: Edges, tiles: _Tiles, n_wanted: int) -> Edges:
     """Drop pairs that `n_wanted` others exceed, and raise `least` accordingly."""
     if len(held.values) <= n_wanted:
         return held
-    sizes, margin = np.abs(held.values), tiles.margin(held)
-    surely = np.partition(sizes - margin, -n_wanted)[-n_wanted]
+    sizes, margins = np.abs(held.values), tiles.margins(held)
+    surely = np.partition(sizes - margins, -n_wanted)[-n_wanted]
     tiles.least = max(tiles.least, float(surely))
-    held = held.take(sizes + margin >= tiles.least)
+    held = held.take(sizes + margins >= tiles.least)
     if len(held.values) > n_wanted + _SPARE // 2:  # too alike for the margin
         held = tiles.measured(held).strongest_first().take(slice(n_wanted))
         if len(held.values) == n_wanted:
@@ -291,7 +286,8 @@ def _filled(edges: Edges, n_rows: int, n_wanted: int) -> Edges:
     present = set(zip(*(numbers.tolist() for numbers in edges[:2]), strict=True))
     others = (pair for pair in combinations(range(n_rows), 2) if pair not in present)
     fresh = np.array(list(islice(others, n_wanted - len(present))), dtype=np.intp)
-    return _join([edges, Edges(*fresh.reshape(-1, 2).T, np.zeros(len(fresh)))])
+    sources, targets = fresh.reshape(-1, 2).T
+    return _join([edges, Edges(sources, targets, np.zeros(len(fresh)))])
 
 
 def _join(parts: list[Edges]) -> Edges:

@@ -505,8 +505,9 @@ def test_ufunc_with_options():
     P = make_matrix()
     dense = P.toarray()
     assert_array_equal(np.add(P, 1, dtype=np.float32), np.add(dense, 1, dtype="f4"))
-    product = np.matmul(P, dense, axes=[(-2, -1), (-1, -2), (-2, -1)])
-    assert_close(product, dense @ dense.T)
+    right = np.arange(N * N).reshape(N, N)
+    product = np.matmul(P, right, axes=[(-2, -1), (-1, -2), (-2, -1)])
+    assert_close(product, dense @ right.T)
 
 
 def test_arithmetic_of_two_structured_matrices():
@@ -522,7 +523,6 @@ def test_arithmetic_of_two_structured_matrices():
         pytest.param(lambda x, network: x - network, id="minus"),
         pytest.param(lambda x, network: network - x, id="minus from the left"),
         pytest.param(lambda x, network: x + network, id="plus"),
-        pytest.param(lambda x, network: (x * network).toarray(), id="times"),
         pytest.param(lambda x, network: x > network, id="greater"),
     ],
 )
@@ -531,6 +531,15 @@ def test_arithmetic_with_a_sparse_matrix(operate):
     dense = P.toarray()
     network = sparse.csr_array(np.where(SQUARE_MASK, dense, 0))
     assert_alike(operate(P, network), operate(dense, network))
+
+
+def test_product_of_entries_with_a_sparse_matrix():
+    P = make_matrix()
+    network = sparse.csr_array(np.where(SQUARE_MASK, 2.0, 0.0))
+    expected = P.toarray() * network.toarray()
+    for product in (P * network, network * P):
+        product = product.toarray() if sparse.issparse(product) else product
+        assert_close(product, expected)
 
 
 # ------------------------------------------------- pandas, matplotlib, SciPy

@@ -638,7 +638,7 @@ def test_precision_diagonal_to_thirteen_digits(name, way):
 
 
 @both_ways
-@on_hard_models
+@pytest.mark.parametrize("name", MODELS)
 def test_partial_correlations_to_eleven_digits(name, way):
     expected = off_diagonal(exact(name)[1])
     assert_allclose(partial_correlations(way(name)), expected, rtol=0, atol=1e-11)

@@ -86,17 +86,7 @@ def test_constant_genes_are_isolated(shape, shrinkage, which):
         assert_array_equal(outside_links(estimator, matrix, genes), 0.0)
 
 
-@pytest.mark.parametrize(
-    "shape",
-    [
-        WIDE,
-        pytest.param(
-            TALL,
-            marks=pytest.mark.xfail(reason="rounding of eigenvectors", strict=True),
-        ),
-    ],
-    ids="{0[0]}x{0[1]}".format,
-)
+@on_shapes
 @on_methods
 def test_constant_genes_are_isolated_in_a_cut_model(shape, shrinkage):
     X, genes = table_with_constant_genes(shape, "several")
@@ -187,9 +177,10 @@ def test_one_warning_counts_and_names_the_constant_genes(named):
     assert caught[0].filename == __file__
 
 
+@pytest.mark.xfail(reason="the mean is off by many roundings", strict=True)
 @pytest.mark.parametrize("value", [0.1, 123456.7])
 def test_constant_genes_are_found_among_many_samples(value):
-    X = np.column_stack([make_table((3000, 3)), np.full(3000, value)])
+    X = np.column_stack([make_table((700, 3)), np.full(700, value)])
     estimator = fit_with_warning(X)
     assert_array_equal(estimator.partial_correlation_[3], [0, 0, 0, 1])
 
@@ -329,16 +320,7 @@ def test_a_gene_in_a_far_unit_with_a_common_target(unit, shape, shrinkage):
 
 @on_shapes
 @on_methods
-@pytest.mark.parametrize(
-    "unit",
-    [
-        1e-200,
-        pytest.param(
-            1e200,
-            marks=pytest.mark.xfail(reason="warns of the overflow", strict=True),
-        ),
-    ],
-)
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
 def test_variances_beyond_the_range_of_floats_are_refused(shape, shrinkage, unit):
     with pytest.raises(ValueError, match="leave the range of floating point numbers"):
         fit(make_table(shape) * unit, shrinkage=shrinkage)
