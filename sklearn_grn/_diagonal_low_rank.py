@@ -353,9 +353,7 @@ class DiagonalPlusLowRank(ArrayInterface):
                 ]
                 self._computed["condition"] = float(values[0] * values[1])
             else:
-                largest = extreme_eigenvalue(
-                    aslinearoperator(covariance), covariance.diagonal(), "LA"
-                )
+                largest = extreme_eigenvalue(aslinearoperator(covariance), "LA")
                 smallest = smallest_eigenvalue(state.noise_variance, state.loadings)
                 self._computed["condition"] = largest / smallest
         return self._computed["condition"]

@@ -26,10 +26,8 @@ _CACHE = 2**21  # bytes; a tile of this size is still in cache when it is looked
 _SPARE = 2**14  # pairs held beyond twice those wanted before the weakest are dropped
 _EDGE_BYTES = 3 * 24  # two numbers and a value, held, joined and sorted
 _FLOAT = np.finfo(np.float64)
-_ABOVE_ZERO = float(_FLOAT.smallest_subnormal)
-Measure = Callable[
-    ..., NDArray
-]  # from the numbers of two rows to the value that counts
+_ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
+Measure = Callable[..., NDArray]  # numbers of two rows -> the value that counts
 
 
 class Edges(NamedTuple):
@@ -82,14 +80,13 @@ def edges_above(rows: ArrayLike, threshold: float) -> Edges:
 def strongest_edges(rows: ArrayLike, n_edges: int) -> tuple[Edges, float]:
     """Return the pairs i < j with the largest |w_i . w_j|.
 
-    Where pairs tie at the cut, those first in the order of (i, j) are kept.
-
     Parameters
     ----------
     rows : array-like of shape (n_rows, n_columns)
         W, finite. Values are computed in float64, also for float32 rows.
     n_edges : int
-        How many; all where there are fewer. Pairs of value 0 count.
+        How many; all where there are fewer. Pairs of value 0 count. Where pairs tie at
+        the cut, those first in the order of (i, j) are kept.
 
     Returns
     -------
@@ -124,8 +121,7 @@ def strongest_changes(
     Returns
     -------
     sources, targets, before, after : ndarray of shape (n_edges,)
-        i, j, b_i . b_j and a_i . a_j by decreasing |after - before|, equal ones in the
-        order of (i, j).
+        i, j, b_i . b_j and a_i . a_j by decreasing |after - before|, then (i, j).
     """
     B, A = (np.ascontiguousarray(W, np.float64) for W in (rows_before, rows_after))
     before, after = partial(_inner, B), partial(_inner, A)
@@ -205,10 +201,8 @@ class _Tiles:
         side = max(1, math.isqrt(int(n_bytes) // 8))
         starts = range(0, len(self.left), side)
         memory = np.empty(min(side, len(self.left)) ** 2)
-        left, right, margin = (
-            np.maximum.reduceat(values, starts)
-            for values in (*self.norms, self.margin[self.order])
-        )
+        left, right = (np.maximum.reduceat(norm, starts) for norm in self.norms)
+        margin = np.maximum.reduceat(self.margin[self.order], starts)
         for k, at in enumerate(starts):
             limits, margins = right @ left[k], margin * margin[k]
             rows = self.left[at : at + side]
@@ -285,9 +279,9 @@ def _filled(edges: Edges, n_rows: int, n_wanted: int) -> Edges:
         return edges
     present = set(zip(*(numbers.tolist() for numbers in edges[:2]), strict=True))
     others = (pair for pair in combinations(range(n_rows), 2) if pair not in present)
-    fresh = np.array(list(islice(others, n_wanted - len(present))), dtype=np.intp)
-    sources, targets = fresh.reshape(-1, 2).T
-    return _join([edges, Edges(sources, targets, np.zeros(len(fresh)))])
+    first = [*islice(others, n_wanted - len(present))]
+    sources, targets = np.array(first, dtype=np.intp).reshape(-1, 2).T
+    return _join([edges, Edges(sources, targets, np.zeros(len(first)))])
 
 
 def _join(parts: list[Edges]) -> Edges:

@@ -36,8 +36,9 @@ class Pathways:
     @classmethod
     def none(cls, n_features: int, dtype: np.dtype) -> Pathways:
         """Return no pathways."""
-        columns = ColumnBlocks(np.empty((0, n_features), dtype=dtype))
-        return cls(np.empty(0, dtype=object), np.empty(0), columns)
+        # Cut off one: arrays made empty change their strides, and hash, in a pickle.
+        columns = ColumnBlocks(np.zeros((1, n_features), dtype=dtype)[:0])
+        return cls(np.zeros(1, dtype=object)[:0], np.zeros(1)[:0], columns)
 
     def append(self, other: Pathways) -> Pathways:
         """Return these pathways and, behind them, others."""

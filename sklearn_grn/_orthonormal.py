@@ -40,7 +40,7 @@ def orthonormalise(rows: NDArray) -> tuple[NDArray, NDArray, NDArray, float]:
     log_det : float
         log det (I + A'A).
     """
-    root, basis, triangle = _by_reflections(rows)
+    root, basis, triangle, _ = _by_reflections(rows)
     residual = 1.0 - np.einsum("ij,ij->i", basis, basis)
     noise_free = _noise_free_genes(residual)
     if noise_free.any():
@@ -72,20 +72,23 @@ def log_det_of_triangle(triangle: NDArray) -> float:
     return 2.0 * float(np.log(np.abs(triangle.diagonal())).sum())
 
 
-def _by_reflections(rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Return T, Q and R of [I; A] by Householder reflections, largest rows first.
+def _by_reflections(rows: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Return T, Q, R and pivots of [I; A] by Householder reflections.
 
-    With the rows sorted the factorisation is backward stable row by row (Cox & Higham
-    1998, Numerical Analysis 1997, Addison Wesley Longman, 57-73), so small rows keep
-    their digits beside large ones.
+    [I; A] with its columns in the order of the pivots is [T; Q] R. With rows sorted by
+    size and columns pivoted the factorisation is stable row by row, so small rows keep
+    their digits beside large ones (Cox & Higham 1998, Numerical Analysis 1997, Addison
+    Wesley Longman, 57-73).
     """
     rank = rows.shape[1]
     stacked = np.concatenate([np.eye(rank), rows])
     order = np.argsort(-np.abs(stacked).max(axis=1, initial=0.0), kind="stable")
-    sorted_basis, triangle = linalg.qr(stacked[order], mode="economic")
+    sorted_basis, triangle, pivots = linalg.qr(
+        stacked[order], mode="economic", pivoting=True
+    )
     basis = np.empty_like(sorted_basis)
     basis[order] = sorted_basis
-    return basis[:rank], basis[rank:], triangle
+    return basis[:rank], basis[rank:], triangle, pivots
 
 
 def _noise_free_genes(residual: NDArray) -> NDArray[np.bool_]:
@@ -115,10 +118,11 @@ def _pivot_out(
     Matrix Computations, 4th ed., 3.2.11; leaving one row out is B = {i}.)
     """
     n_out, rank = int(out.sum()), rows.shape[1]
-    root, kept_basis, triangle = _by_reflections(rows[~out])
-    outside = linalg.solve_triangular(triangle, rows[out].T, trans=1)
-    _, explained, out_triangle = _by_reflections(outside)
-    inverse = inverse_triangle(out_triangle)
+    root, kept_basis, triangle, pivots = _by_reflections(rows[~out])
+    outside = linalg.solve_triangular(triangle, rows[out][:, pivots].T, trans=1)
+    _, explained, out_triangle, out_pivots = _by_reflections(outside)
+    inverse = np.empty((n_out, n_out))
+    inverse[out_pivots] = inverse_triangle(out_triangle)
     complement = linalg.qr(explained, mode="full")[0][:, n_out:]
     near_identity = linalg.cholesky(np.eye(n_out) - inverse @ inverse.T, lower=True)
     shared = linalg.solve_triangular(near_identity, inverse, lower=True).T

@@ -434,7 +434,8 @@ class FactorPrecisionEstimator(BaseEstimator):
             E[activity | x]; the prior mean is 0 and the prior variance
             `activity_variance_`.
         """
-        factors, _ = explain(self._state, self._centre(X))
+        centred = self._centre(X)
+        factors, _ = explain(self._state, centred)
         return factors[:, self.n_components_ :] * np.sqrt(self.activity_variance_)
 
     def mahalanobis(self, X: Any) -> NDArray:
@@ -452,7 +453,8 @@ class FactorPrecisionEstimator(BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        return squared_mahalanobis(self._state, self._centre(X))
+        centred = self._centre(X)
+        return squared_mahalanobis(self._state, centred)
 
     def score_samples(self, X: Any) -> NDArray:
         """Return the Gaussian log-likelihood of each sample.
@@ -466,7 +468,8 @@ class FactorPrecisionEstimator(BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        return log_density(self._state, self._centre(X))
+        centred = self._centre(X)
+        return log_density(self._state, centred)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean Gaussian log-likelihood of samples.

@@ -568,11 +568,7 @@ MODELS = {
     "huge on two genes": huge_on_two_genes(),
 }
 RANK_OVER_P = [name for name in MODELS if name.startswith("rank")]
-LOST = pytest.param(
-    "huge on two genes",
-    marks=pytest.mark.xfail(reason="reflections without pivoting", strict=True),
-)
-HARD = [*list(MODELS)[:-1], LOST]
+HARD = list(MODELS)
 
 
 def at_once(name):

@@ -313,6 +313,15 @@ def test_copied_genes_without_shrinkage_are_refused_with_the_smallest_eigenvalue
         FactorPrecisionEstimator(shrinkage=0).fit(X)
 
 
+@pytest.mark.parametrize("n_features", [2, 8])
+def test_two_samples_are_shrunk_enough_to_be_inverted(n_features):
+    # All correlations are 1 or -1, so the rule finds no uncertainty.
+    estimator = FactorPrecisionEstimator().fit(make_table((2, n_features)))
+    assert 0 < estimator.shrinkage_ <= 1e-6
+    product = estimator.precision_.toarray() @ estimator.covariance_.toarray()
+    assert_allclose(product, np.eye(n_features), atol=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(6, 16), (40, 6)])
 def test_copied_genes_are_no_trouble_to_the_automatic_intensity(shape):
     X = np.tile(make_table((shape[0], shape[1] // 2)), 2)

@@ -131,6 +131,8 @@ def test_no_more_components_than_genes(n_components, shrinkage):
 
 @on_shapes
 @on_methods
-def test_more_components_than_there_are_is_as_good_as_none(shape, shrinkage):
-    X = make_table(shape)
-    assert_same(*(fit(X, k, shrinkage=shrinkage) for k in (100, None)))
+@pytest.mark.parametrize("surplus", [0, 1, 100])
+def test_as_many_components_as_there_are_is_as_good_as_none(shape, shrinkage, surplus):
+    X, n_components = make_table(shape), min(shape[0] - 1, shape[1]) + surplus
+    clipped, whole = (fit(X, k, shrinkage=shrinkage) for k in (n_components, None))
+    assert_same(clipped, whole)

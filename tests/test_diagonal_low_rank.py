@@ -476,7 +476,7 @@ questions = pytest.mark.parametrize(
 @pytest.mark.parametrize("name", INDEFINITE)
 def test_indefinite_matrix_has_no_answer(name, ask):
     P = DiagonalPlusLowRank(**INDEFINITE[name])
-    with pytest.raises(ValueError, match="must be positive|part exceeds the diagonal"):
+    with pytest.raises(ValueError, match=r"must be positive|part exceeds the diag"):
         ask(P)
 
 

@@ -243,14 +243,7 @@ NEED_FIT = {
 }
 
 
-BROKEN = pytest.mark.xfail(raises=AttributeError, strict=True)
-LATE = {"activities", "score", "score_samples", "mahalanobis"}
-
-
-@pytest.mark.parametrize(
-    "method",
-    [pytest.param(name, marks=[BROKEN] if name in LATE else []) for name in NEED_FIT],
-)
+@pytest.mark.parametrize("method", NEED_FIT)
 def test_methods_before_fit_say_so(method):
     with pytest.raises(NotFittedError, match="not fitted yet"):
         NEED_FIT[method](FactorPrecisionEstimator())

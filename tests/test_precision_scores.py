@@ -155,7 +155,6 @@ def test_the_distance_to_itself_is_zero(norm, n_features):
     assert estimator.error_norm(estimator.covariance_, norm) < 1e-25
 
 
-@pytest.mark.xfail(reason="Lanczos starts from the diagonal", strict=True)
 def test_spectral_norm_of_a_difference_that_takes_the_diagonal_to_zero():
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(4, 600))
     estimator = FactorPrecisionEstimator(shrinkage=1).fit(np.vstack([signs, -signs]))
