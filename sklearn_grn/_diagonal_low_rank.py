@@ -69,8 +69,8 @@ class DiagonalPlusLowRank(ArrayInterface):
     >>> covariance = DiagonalPlusLowRank([0.1, 0.2, 0.3], [[1.0], [1.0], [0.0]])
     >>> covariance
     <DiagonalPlusLowRank 3 x 3 of float64, rank 1>
-    >>> covariance.inverse().diagonal().round(1)
-    array([3.8, 3.4, 3.3])
+    >>> covariance.inverse().diagonal().round(4)
+    array([3.75  , 3.4375, 3.3333])
     """
 
     __slots__ = (

@@ -268,8 +268,6 @@ def _leaders(held: Edges, tiles: _Tiles, n_wanted: int) -> Edges:
     held = held.take(sizes + margins >= tiles.least)
     if len(held.values) > n_wanted + _SPARE // 2:  # too alike for the margin
         held = tiles.measured(held).strongest_first().take(slice(n_wanted))
-        if len(held.values) == n_wanted:
-            tiles.least = max(tiles.least, float(np.abs(held.values[-1])))
     return held
 
 

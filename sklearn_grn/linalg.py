@@ -25,8 +25,9 @@ __all__ = ["matrix_inversion_lemma", "sherman_morrison_update", "woodbury_update
 # NumPy and SciPy bring a BLAS each, whose threads wait for each other at every change.
 # All long products are NumPy's; SciPy factorises k x k matrices, too small for threads.
 
-_ONE_PIECE = 256  # a matrix with so many rows stays in the cache while it is updated
-_TILE = 64  # rows that are mirrored at a time
+_ONE_PIECE = 1024  # a matrix of up to so many rows is updated in one piece
+_ONE_CORNER = 208  # and transposed in one piece
+_TILE = 64  # rows that are transposed at a time otherwise, to stay in the cache
 _ONE_THREAD = 2**18  # multiplications up to which BLAS wakes no other thread
 
 # Two probes tell an asymmetric matrix from a rounded one where they differ by this
@@ -178,7 +179,7 @@ def sherman_morrison_update(inverse: ArrayLike, u: ArrayLike, v: ArrayLike) -> N
     --------
     >>> import numpy as np
     >>> from sklearn_grn.linalg import sherman_morrison_update
-    >>> sherman_morrison_update(np.eye(2), [1, 0], [1, 2])  # inverse of [[2, 2], [0, 1]]
+    >>> sherman_morrison_update(np.eye(2), [1, 0], [1, 2])  # of [[2, 2], [0, 1]]
     array([[ 0.5, -1. ],
            [ 0. ,  1. ]])
     """
@@ -326,18 +327,20 @@ def _inverse_root(small: NDArray) -> NDArray | None:
 
 
 def _is_well_scaled(root: NDArray, small: NDArray, dtype: np.dtype) -> bool:
-    """Tell whether M keeps its digits: the sum of M_jj (M^-1)_jj is k if it is diagonal.
+    """Tell whether M = I + X'PX keeps the digits of I.
 
-    Columns of any size pass, as long as they are not alike.
+    It does when M is small, or when the sum of M_jj (M^-1)_jj is near k, as it is for
+    a diagonal M: columns of any size pass, as long as they are not alike.
     """
-    if len(small) == 1:
+    limit = _EPSILON[dtype] ** -0.25
+    if len(small) == 1 or np.vdot(small, small) < limit**2:
         return True
     scaled = root * np.sqrt(small.diagonal())
-    return bool(np.vdot(scaled, scaled) < len(small) * _EPSILON[dtype] ** -0.25)
+    return bool(np.vdot(scaled, scaled) < len(small) * limit)
 
 
 def _principal_axes(columns: NDArray) -> NDArray:
-    """Return orthogonal columns with the same X X', so that M is graded, not singular."""
+    """Return orthogonal columns with the same X X': M is graded then, not singular."""
     if not np.isfinite(columns).all():
         return columns
     lengths, axes = np.linalg.svd(columns.astype(np.float64), full_matrices=False)[1:]
@@ -375,12 +378,17 @@ def _mirror(square: NDArray) -> NDArray:
     """Make a matrix symmetric that is so up to rounding, in place.
 
     The upper triangle counts; in blocks along the diagonal the larger of two entries.
+    Strips are copied before they are turned, as columns 2^n entries apart would push
+    each other out of the cache.
     """
-    for start in range(0, len(square), 2 * _TILE):
-        stop = start + 2 * _TILE
+    size = len(square)
+    step = size if size <= _ONE_CORNER else _TILE
+    for start in range(0, size, step):
+        stop = start + step
         corner = square[start:stop, start:stop]
         np.maximum(corner, corner.T.copy(), out=corner)
-        square[stop:, start:stop] = square[start:stop, stop:].T
+        if stop < size:
+            square[stop:, start:stop] = square[start:stop, stop:].copy().T
     return square
 
 
@@ -649,6 +657,6 @@ def _read_numbers(name: str, value: ArrayLike) -> NDArray:
     except (TypeError, ValueError):
         pass
     raise ValueError(
-        f"{name} is a {type(value).__name__} of dtype {array.dtype}; pass a dense array "
-        "of real numbers"
+        f"{name} is a {type(value).__name__} of dtype {array.dtype}; pass a dense "
+        "array of real numbers"
     )

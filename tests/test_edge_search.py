@@ -82,8 +82,8 @@ def repeated(rng, shape):
 
 
 def spread(rng, shape):
-    """Norms from 1e-160 to 1e100, where products underflow to less than normal."""
-    return rng.normal(size=shape) * 10.0 ** rng.integers(-160, 100, (shape[0], 1))
+    """Norms from 1e-200 to 1e100: squares, and some products, underflow."""
+    return rng.normal(size=shape) * 10.0 ** rng.integers(-200, 100, (shape[0], 1))
 
 
 def with_zeros(rng, shape):
@@ -211,6 +211,12 @@ def test_left_out_is_the_threshold_of_the_same_edges():
     assert_same(edges_above(rows, left_out), edges)
 
 
+def test_rows_whose_squares_underflow_are_found():
+    with small_tiles(side=1, spare=0):
+        edges, _ = strongest_edges([[1e-170], [1e10], [0.0]], 1)
+    assert_same(edges, ([0], [1], [1e-170 * 1e10]))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_threshold_is_of_double_precision(dtype):
     # The next float32 number after the threshold is larger than the value.
@@ -253,22 +259,53 @@ def test_the_rows_are_not_written(search):
     assert_array_equal(rows, copy)
 
 
+# --------------------------------------------------------------------- rounding of tiles
+@pytest.fixture
+def patch_matmul(monkeypatch):
+    """Replace the product of matrices that the search calls."""
+
+    def patch(matmul):
+        class Numpy:
+            def __getattr__(self, name):
+                return matmul if name == "matmul" else getattr(np, name)
+
+        monkeypatch.setattr(_edge_search, "np", Numpy())
+
+    return patch
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tiles_may_round_as_badly_as_theory_allows(patch_matmul, seed):
+    rng = np.random.default_rng(seed)
+    rank, eps = 30, np.finfo(float).eps
+    rows = 1 / np.sqrt(rank) + 0.3 * eps * rng.normal(size=(40, rank))
+
+    def matmul(left, right, out):
+        error = rng.choice([-0.95, 0.95], size=out.shape) * rank * eps
+        return np.add(left @ right, error, out=out)
+
+    patch_matmul(matmul)
+    expected = all_pairs(rows)
+    for n_edges in (1, 20, 300, 700):
+        with small_tiles(side=9, spare=0):
+            edges, left_out = strongest_edges(rows, n_edges)
+        assert_same(edges, first(expected, n_edges))
+        n_above = np.count_nonzero(np.abs(expected[2]) > left_out)
+        with small_tiles(side=9, spare=0):
+            assert_same(edges_above(rows, left_out), first(expected, n_above))
+
+
 # ------------------------------------------------------------------------ work and room
 @pytest.fixture
-def multiplications(monkeypatch):
+def multiplications(patch_matmul):
     """Sizes of the tiles that are computed."""
     sizes = []
 
-    def matmul(left, right, **kwargs):
-        product = np.matmul(left, right, **kwargs)
-        sizes.append(product.size)
-        return product
+    def matmul(left, right, out):
+        sizes.append(out.size)
+        return np.matmul(left, right, out=out)
 
-    class Numpy:
-        def __getattr__(self, name):
-            return matmul if name == "matmul" else getattr(np, name)
-
-    monkeypatch.setattr(_edge_search, "np", Numpy())
+    patch_matmul(matmul)
     return sizes
 
 
@@ -292,7 +329,7 @@ def test_tiles_of_short_rows_are_skipped(search, multiplications):
 
 
 def test_tiles_of_rows_that_did_not_move_are_skipped(multiplications):
-    before = np.random.default_rng(6).normal(size=(1000, 8))
+    before = 10 * np.random.default_rng(6).normal(size=(1000, 8))
     after = np.hstack([before, np.zeros((1000, 1))])
     after[::50, -1] = 10.0
     with small_tiles(side=50, spare=0):
@@ -329,7 +366,7 @@ def test_nothing_quadratic_is_allocated(search, allocation_peak):
     rows = np.random.default_rng(7).normal(size=(N_MANY, 10)) / 10**0.25
     with small_tiles(side=128, spare=2**14), allocation_peak() as peak:
         search(rows)
-    assert peak() < 0.05 * N_MANY**2 * 8
+    assert peak() < 0.1 * N_MANY**2 * 8
 
 
 # ------------------------------------------------------------------------ a full search

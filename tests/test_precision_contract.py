@@ -69,6 +69,13 @@ def test_fit_forgets_pathways_that_were_added():
     assert joblib.hash(estimator) == joblib.hash(FactorPrecisionEstimator().fit(FRAME))
 
 
+def test_fit_forgets_what_another_method_found():
+    estimator = FactorPrecisionEstimator(1, method="factor_analysis").fit(FRAME)
+    assert hasattr(estimator, "loglike_")
+    estimator.set_params(method="shrinkage").fit(FRAME)
+    assert set(vars(estimator)) == set(vars(FactorPrecisionEstimator().fit(FRAME)))
+
+
 def test_fit_keeps_the_pathways_of_the_parameter():
     estimator = FactorPrecisionEstimator(pathways=LOADINGS).fit(FRAME)
     estimator.remove_pathways("p53").partial_fit_pathways(LOADINGS["p53"], "again")

@@ -147,6 +147,17 @@ def test_error_norm_takes_structured_matrices(norm, n_features):
     assert_allclose(computed, expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+@pytest.mark.parametrize("n_features", [10, 600])
+def test_spectral_norm_of_the_distance_to_a_multiple(factor, n_features):
+    X = np.random.default_rng(0).normal(size=(8, n_features))
+    estimator = FactorPrecisionEstimator().fit(X)
+    covariance = dense(estimator)
+    distance = estimator.error_norm(factor * covariance, "spectral", False, False)
+    expected = abs(1 - factor) * np.linalg.eigvalsh(covariance)[-1]
+    assert_allclose(distance, expected, rtol=1e-10)
+
+
 @pytest.mark.parametrize("norm", ["frobenius", "spectral"])
 @pytest.mark.parametrize("n_features", [10, 600])
 def test_the_distance_to_itself_is_zero(norm, n_features):
