@@ -81,7 +81,8 @@ def centre(X: NDArray, assume_centered: bool) -> CentredTable:
         location = X.mean(axis=0, dtype=np.float64)
         samples, dof = X - location.astype(X.dtype), n_samples - 1
     # What is left of a constant gene is the rounding of its mean.
-    rounding = max(10, n_samples) * np.finfo(X.dtype).eps * np.abs(location)
+    steps = 10 * np.finfo(X.dtype).eps + n_samples * np.finfo(np.float64).eps
+    rounding = steps * np.abs(location)
     unit, variance = 1.0, moment(samples, 2) / dof
     if not 1e-30 < variance.max() < 1e30 and samples.any():
         # Fourth powers would leave the range of floats; a power of two is exact.

@@ -61,7 +61,8 @@ class FactorPrecisionEstimator(BaseEstimator):
     shrinkage : {"auto", "ledoit_wolf", "oas"} or float, default="auto"
         How far sample correlations are shrunk. "auto" takes the analytic intensities of
         [1]_ and [2]_, as R's corpcor does: correlations towards 0, variances towards
-        their median. A float from 0 to 1 fixes the first of the two. "ledoit_wolf" and
+        their median. A float from 0 to 1 fixes the first of the two (at 0 correlations
+        are those of the samples, and variances are still shrunk). "ledoit_wolf" and
         "oas" are the estimators of these names in `sklearn.covariance`.
     pathways : DataFrame or array-like of shape (n_features, n_pathways), default=None
         Loadings that `fit` adds after the samples, as `partial_fit_pathways` would, so

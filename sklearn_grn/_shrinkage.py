@@ -133,8 +133,8 @@ def _correlation_intensity(table: CentredTable) -> float:
     The sums over pairs of genes are sums over pairs of samples: with standardised rows
     z_k, sum_ij (sum_k z_ki z_kj)^2 = ||Z Z'||^2 and sum_ij z_ki^2 z_kj^2 = ||z_k||^4.
     """
-    if table.varies.sum() < 2:
-        return 1.0
+    if table.varies.sum() < 2 or table.dof < 2:
+        return 1.0  # one gene has no partner; two samples correlate all genes perfectly
     n_samples, dof = len(table.samples), table.dof
     fourth = moment(table.samples, 4).sum()
     products = np.square(table.lengths).sum() - fourth
