@@ -164,7 +164,7 @@ class ArrayInterface(NDArrayOperatorsMixin):
         """The matrix itself: it is symmetric."""
         return self
 
-    def transpose(self) -> ArrayInterface:
+    def transpose(self, *axes: Any) -> ArrayInterface:
         """Return the matrix itself: it is symmetric."""
         return self
 
@@ -178,7 +178,8 @@ class ArrayInterface(NDArrayOperatorsMixin):
 
     def _reduce(self, name: str, axis: Any, kwargs: dict[str, Any]) -> Any:
         # Rows and columns are alike, so a reduction along either goes block by block.
-        kwargs = {key: value for key, value in kwargs.items() if value is not None}
+        given = kwargs.items()
+        kwargs = {key: x for key, x in given if x is not None and x is not False}
         if axis not in (None, 0, 1, -1, -2) or kwargs:
             return getattr(np.asarray(self), name)(axis=axis, **kwargs)
         parts = [getattr(block, name)(axis=1) for _, block in self._row_blocks()]

@@ -25,9 +25,11 @@ from sklearn.utils import gen_batches
 
 from sklearn_grn._column_blocks import ColumnBlocks
 from sklearn_grn._orthonormal import (
+    inverse_of_product,
     inverse_triangle,
     log_det_of_triangle,
     orthonormalise,
+    solve_lower,
 )
 
 # A difference below this share of what it started from has lost four digits, and the
@@ -162,9 +164,9 @@ def factorise_dense(
     inverse, log_det = _invert_correlation(correlation)
     size, trace = len(variance), float(inverse.trace())
     theta = max(least / 2.0, 0.5 / trace)
-    root = linalg.cholesky(_shift(correlation, 1.0, -theta), lower=True)
-    basis = linalg.cholesky(_shift(inverse, -theta, 1.0), lower=True)
-    turn = linalg.solve_triangular(root, basis, lower=True) * theta**0.5
+    root = np.linalg.cholesky(_shift(correlation, 1.0, -theta))
+    basis = np.linalg.cholesky(_shift(inverse, -theta, 1.0))
+    turn = solve_lower(root, basis) * theta**0.5
     return _head(
         theta * variance,
         ColumnBlocks(np.multiply(root.T, deviation, dtype=dtype)),
@@ -192,14 +194,15 @@ def append(state: Capacitance, columns: NDArray) -> Capacitance:
     loadings = state.loadings.append(columns)
     if not state.trusted:
         return _rebuild(state, loadings)
-    whitened = _whiten(columns, state.scale)
+    fresh = _whiten(columns, state.scale)
+    lengths = 1.0 + np.einsum("ij,ij->i", fresh, fresh, dtype=np.float64)
     # One step of block Gram-Schmidt of [0; I; Y] against [T; 0; Q]. The squared lengths
     # that remain are sums of squares, where the textbook's I + Y'G subtracts.
-    shared = state.basis.project(whitened.T)
-    fresh = whitened - state.basis.combine(shared)
+    shared = state.basis.project(fresh.T)
+    fresh -= state.basis.combine(shared)
     carried = state.root @ shared
     gram = np.eye(len(columns)) + carried.T @ carried + _gram(fresh)
-    corner = _inverse_root(gram, 1.0 + np.einsum("ij,ij->i", whitened, whitened))
+    corner = _inverse_root(gram, lengths)
     if corner is None:
         return _rebuild(state, loadings)
     block = corner.T.astype(fresh.dtype, copy=False) @ fresh
@@ -294,17 +297,18 @@ def _head(
 
 def _invert_correlation(correlation: NDArray) -> tuple[NDArray, float]:
     """Return R^-1 and log det R by a Cholesky factor."""
-    triangle, info = linalg.lapack.dpotrf(correlation, lower=1, clean=1)
-    inverse = linalg.lapack.dpotri(triangle, lower=1)[0] if info == 0 else triangle
-    # trace R^-1 / p is the mean of 1 / eigenvalue, at least 1 for a correlation matrix.
-    if info or not inverse.trace() * 10 * np.finfo(np.float64).eps < 1.0:
+    try:
+        triangle = np.linalg.cholesky(correlation)
+        inverse = inverse_of_product(triangle)
+    except np.linalg.LinAlgError:
+        inverse = np.full((1, 1), np.inf)
+    # The smallest eigenvalue of R is at least 1 / trace R^-1.
+    if not inverse.trace() * 10 * np.finfo(np.float64).eps < 1.0:
         smallest = linalg.eigvalsh(correlation, subset_by_index=[0, 0])[0]
         raise ValueError(
             "the covariance is not positive definite: the smallest eigenvalue of its "
             f"correlation matrix is {smallest:.3g}. Use more shrinkage"
         )
-    inverse = np.tril(inverse)
-    inverse += np.tril(inverse, -1).T
     return inverse, log_det_of_triangle(triangle)
 
 

@@ -20,6 +20,9 @@ from sklearn_grn._spectrum import (
     smallest_eigenvalue,
 )
 
+# A diagonal entry below this share of its diagonal part is what two parts left over.
+_CANCELLED = 1e-4
+
 
 class DiagonalPlusLowRank(ArrayInterface):
     r"""A symmetric matrix :math:`\mathrm{diag}(d) \pm S F F' S`, never built.
@@ -241,6 +244,24 @@ class DiagonalPlusLowRank(ArrayInterface):
     def _product(self, right: Any) -> NDArray:
         # Widened first: a float32 operand must not narrow float64 arithmetic.
         right = right.astype(np.result_type(self.dtype, right.dtype), copy=False)
+        cancelled = self._cancelled_rows()
+        if len(cancelled) == 0:
+            return self._sum_of_parts(right)
+        # Rows whose diagonal and low-rank parts cancel are computed entry by entry.
+        right = right.toarray() if sparse.issparse(right) else right
+        others = right.copy()
+        others[cancelled] = 0
+        rows = self._block(cancelled, np.arange(self.shape[0]))
+        product = self._sum_of_parts(others) + rows.T @ right[cancelled]
+        product[cancelled] = rows @ right
+        return product
+
+    def _cancelled_rows(self) -> NDArray:
+        if self._true is None:
+            return np.empty(0, dtype=np.intp)
+        return np.flatnonzero(self._true < _CANCELLED * np.abs(self._diagonal))
+
+    def _sum_of_parts(self, right: Any) -> NDArray:
         scaled = right if self._scale is None else _scale_rows(self._scale, right)
         low_rank = self._factor.combine(self._factor.project(scaled)).T
         if self._scale is not None:
@@ -252,10 +273,6 @@ class DiagonalPlusLowRank(ArrayInterface):
 
     def matvec(self, vector: ArrayLike) -> NDArray:
         """Return ``P @ vector``; with `shape` and `dtype` this makes a LinearOperator.
-
-        The diagonal and the low-rank part of an inverse cancel for a gene all but free
-        of noise of its own, so a product is accurate relative to the largest entry of
-        the diagonal part; single entries and the dense array are accurate each.
 
         Parameters
         ----------
@@ -320,7 +337,8 @@ class DiagonalPlusLowRank(ArrayInterface):
             covariance instead), or if the number of rows is not n.
         """
         state = covariance_state(self)
-        fresh = check_array(columns, dtype=self.dtype, input_name="columns")
+        floats = {"dtype": self.dtype, "ensure_min_features": 0}
+        fresh = check_array(columns, input_name="columns", **floats)
         if len(fresh) != self.shape[0]:
             raise ValueError(
                 f"columns have {len(fresh)} rows, the matrix has {self.shape[0]}"

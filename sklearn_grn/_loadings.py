@@ -56,6 +56,8 @@ class Pathways:
     def scaled(self) -> NDArray:
         """Return the columns x_k phi_k^1/2, lying as (n_pathways, n_features)."""
         lying = self.loadings.lying()
+        if (self.activity_variance == 1.0).all():
+            return lying
         return lying * np.sqrt(self.activity_variance).astype(lying.dtype)[:, None]
 
 
@@ -235,7 +237,8 @@ def _by_position(table: pd.DataFrame) -> NDArray:
 
 def _check_range(lying: NDArray, variance: NDArray, dtype: np.dtype) -> None:
     """Refuse loadings whose squares would leave the range of the model's floats."""
-    largest = float((np.abs(lying).max(axis=1) * np.sqrt(variance)).max(initial=0.0))
+    reach = np.maximum(lying.max(axis=1), -lying.min(axis=1))
+    largest = float((reach * np.sqrt(variance)).max(initial=0.0))
     if largest >= 1e-3 * float(np.finfo(dtype).max) ** 0.5:
         raise ValueError(
             f"pathway loadings of {largest:.3g} have squares beyond the range of "

@@ -55,6 +55,23 @@ def inverse_triangle(triangle: NDArray) -> NDArray:
     return np.triu(linalg.lapack.dtrtri(triangle, lower=0)[0])
 
 
+def inverse_of_product(triangle: NDArray) -> NDArray:
+    """Return (K K')^-1, exactly symmetric, for a lower triangle K."""
+    if len(triangle) <= SMALL:
+        inverse = np.linalg.inv(triangle)
+        return inverse.T @ inverse
+    inverse = np.tril(linalg.lapack.dpotri(triangle, lower=1)[0])
+    inverse += np.tril(inverse, -1).T
+    return inverse
+
+
+def solve_lower(triangle: NDArray, right: NDArray) -> NDArray:
+    """Return K^-1 B for a lower triangle K."""
+    if len(triangle) <= SMALL:
+        return np.linalg.solve(triangle, right)
+    return linalg.solve_triangular(triangle, right, lower=True, check_finite=False)
+
+
 def leading_eigenpairs(gram: NDArray, n_pairs: int) -> tuple[NDArray, NDArray]:
     """Return the largest eigenvalues, in falling order, and their eigenvectors."""
     if n_pairs == 0:

@@ -263,7 +263,8 @@ class FactorPrecisionEstimator(BaseEstimator):
             )
         return shrinkage_model(X, number, self.assume_centered, self.shrinkage)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    # No parameter enters here, so none is validated again: it would take as long as the
+    # update of a small network.
     def partial_fit_pathways(
         self,
         X: Any,

@@ -134,7 +134,7 @@ def woodbury_update(
         matrix = matrix.T
     half = _half_of_change(matrix, X, activity_variance, downdate)
     out = matrix if overwrite or _is_converted(matrix, precision) else None
-    updated = _add_mirrored(matrix, half, half if downdate else -half, out)
+    updated = _add_mirrored(matrix, half, half.copy() if downdate else -half, out)
     return np.asarray(precision) if overwrite else updated
 
 
@@ -270,60 +270,72 @@ def matrix_inversion_lemma(
 def _half_of_change(
     matrix: NDArray, X: ArrayLike, activity_variance: ArrayLike | None, downdate: bool
 ) -> NDArray:
-    """Return H of the change H' H, lying as (n_pathways, n_features).
+    """Return H of the change H' H, of shape (n_pathways, n_features).
 
-    The probes run along with the columns, so that the check costs no pass of its own.
+    The probes run along with the columns, so the check costs no pass of its own.
     """
     probed = _read_columns(X, activity_variance, matrix)
-    product = probed @ matrix
-    gram = _gram(product, probed)
+    product = _project(matrix, probed)
+    gram = _gram(probed, product)
     _check_symmetric(matrix, gram)
-    columns, product, gram = probed[:-2], product[:-2], gram[:-2, :-2]
-    if not len(columns):
-        return np.zeros_like(probed)
+    columns, product, gram = probed[:, :-2], product[:, :-2], gram[:-2, :-2]
+    if len(gram) < 2:
+        return _scale_column(columns, product, gram, downdate)
     if downdate:
         return _grow(columns, product, gram)
     return _shrink(matrix, columns, product, gram)
 
 
+def _scale_column(
+    columns: NDArray, product: NDArray, gram: NDArray, downdate: bool
+) -> NDArray:
+    """Return H for one column, or none, with a row of zeros.
+
+    BLAS multiplies two columns by two rows several times faster than NumPy one by one.
+    """
+    half = np.zeros((2, len(product)), dtype=product.dtype)
+    if not gram.size:
+        return half
+    small = 1.0 - gram.item() if downdate else 1.0 + gram.item()
+    if downdate and not _resolution(len(product), product.dtype) < small <= 1.01:
+        _refuse_downdate(columns, gram)
+    if not downdate and not 0.99 <= small < math.inf:
+        _refuse_update(columns, gram)
+    np.multiply(product[:, 0], small**-0.5, out=half[0])
+    return half
+
+
 def _shrink(
     matrix: NDArray, columns: NDArray, product: NDArray, gram: NDArray
 ) -> NDArray:
-    """Return H of P - H' H for columns that come."""
+    """Return H of P - H' H for two columns or more that come."""
     small = _identity(len(gram)) + gram
     root = _inverse_root(small)
-    if root is None or not _is_well_scaled(root, small, product.dtype):
+    if root is None or not _is_well_scaled(root, small, matrix.dtype):
         axes = _principal_axes(columns)
-        product = axes @ matrix
-        gram = _gram(product, axes)
+        product = _project(matrix, axes)
+        gram = _gram(axes, product)
         root = _inverse_root(_identity(len(gram)) + gram)
     # trace (I + X'PX)^-1 is at most k, or P is not what it should be.
-    if root is None or not 0.0 < np.vdot(root, root) <= 1.01 * len(gram):
+    if root is None or not 0.0 < np.vdot(root.T, root.T) <= 1.01 * len(gram):
         _refuse_update(columns, gram)
-    return root.astype(product.dtype, copy=False) @ product
+    return root.astype(matrix.dtype, copy=False) @ product.T
 
 
 def _grow(columns: NDArray, product: NDArray, gram: NDArray) -> NDArray:
-    """Return H of P + H' H for columns that go."""
+    """Return H of P + H' H for two columns or more that go."""
     root = _inverse_root(_identity(len(gram)) - gram)
     # 1 / trace M^-1 is at most the smallest eigenvalue of M, and at least a k-th of it.
-    limit = 1.0 / _resolution(columns.shape[1], product.dtype)
-    if root is None or not 0.99 * len(gram) <= np.vdot(root, root) < limit:
+    limit = 1.0 / _resolution(len(columns), product.dtype)
+    if root is None or not 0.99 * len(gram) <= np.vdot(root.T, root.T) < limit:
         _refuse_downdate(columns, gram)
-    return root.astype(product.dtype, copy=False) @ product
+    return root.astype(product.dtype, copy=False) @ product.T
 
 
 def _inverse_root(small: NDArray) -> NDArray | None:
-    """Return T with T' T = M^-1, or None where M is not positive definite.
-
-    The T of one column has a row of zeros more: BLAS multiplies two columns by two rows
-    several times faster than NumPy one by one.
-    """
-    if len(small) == 1:
-        value = small.item()
-        return np.array([[value**-0.5], [0.0]]) if value > 0.0 else None
-    triangle, info = lapack.dpotrf(small, lower=1)
-    return None if info else lapack.dtrtri(triangle, lower=1)[0]
+    """Return T with T' T = M^-1, or None where M is not positive definite."""
+    triangle, info = lapack.dpotrf(small, 1)  # 1: the lower one
+    return None if info else lapack.dtrtri(triangle, 1)[0]
 
 
 def _is_well_scaled(root: NDArray, small: NDArray, dtype: np.dtype) -> bool:
@@ -333,7 +345,7 @@ def _is_well_scaled(root: NDArray, small: NDArray, dtype: np.dtype) -> bool:
     a diagonal M: columns of any size pass, as long as they are not alike.
     """
     limit = _EPSILON[dtype] ** -0.25
-    if len(small) == 1 or np.vdot(small, small) < limit**2:
+    if np.vdot(small, small) < limit**2:
         return True
     scaled = root * np.sqrt(small.diagonal())
     return bool(np.vdot(scaled, scaled) < len(small) * limit)
@@ -343,29 +355,52 @@ def _principal_axes(columns: NDArray) -> NDArray:
     """Return orthogonal columns with the same X X': M is graded then, not singular."""
     if not np.isfinite(columns).all():
         return columns
-    lengths, axes = np.linalg.svd(columns.astype(np.float64), full_matrices=False)[1:]
-    return (lengths[:, None] * axes).astype(columns.dtype)
+    axes, lengths, _ = np.linalg.svd(columns.astype(np.float64), full_matrices=False)
+    return (axes * lengths).astype(columns.dtype)
+
+
+def _project(matrix: NDArray, columns: NDArray) -> NDArray:
+    """Return P X, of many columns as X' P: there BLAS is faster with a wide matrix."""
+    if columns.size > _ONE_THREAD // 16:
+        return (columns.T @ matrix).T
+    return _multiply(matrix, columns)
+
+
+def _multiply(left: NDArray, right: NDArray) -> NDArray:
+    """Return left @ right, in slices of rows that BLAS multiplies in one thread.
+
+    Threads would gain little, as memory sets the pace, and every call would wait until
+    all cores are free. Products with more terms are left to them.
+    """
+    step = _ONE_THREAD // right.size // 8 * 8
+    if step >= len(left) or step < 8:
+        return left @ right
+    product = np.empty((len(left), right.shape[1]), dtype=left.dtype)
+    for start in range(0, len(left), step):
+        rows = slice(start, start + step)
+        np.matmul(left[rows], right, out=product[rows])
+    return product
 
 
 def _add_mirrored(
-    matrix: NDArray, left: NDArray, right: NDArray, out: NDArray | None
+    matrix: NDArray, half: NDArray, change: NDArray, out: NDArray | None
 ) -> NDArray:
-    """Return matrix + left' right, a symmetric sum; `out` may be `matrix`.
+    """Return matrix + half' change, a symmetric sum; `out` may be `matrix`.
 
-    One triangle is computed and mirrored, which makes it exactly symmetric.
+    One triangle is mirrored, which makes it exactly symmetric.
     """
     size = len(matrix)
     if out is None and size <= _ONE_PIECE:
-        total = left.T @ right
+        total = _multiply(half.T, change)
         total += matrix
         return _mirror(total)
     if out is None:
         out = np.empty_like(matrix)
-    width = max(_TILE, _ONE_THREAD // (_TILE * len(left)))
+    width = max(_TILE, _ONE_THREAD // (_TILE * len(half)))
     for top in range(0, size, _TILE):
         for start in range(top, size, width):
             rows, columns = slice(top, top + _TILE), slice(start, start + width)
-            tile = left[:, rows].T @ right[:, columns]
+            tile = half[:, rows].T @ change[:, columns]
             tile += matrix[rows, columns]
             if start == top:
                 _mirror(tile[:, :_TILE])
@@ -382,13 +417,13 @@ def _mirror(square: NDArray) -> NDArray:
     each other out of the cache.
     """
     size = len(square)
-    step = size if size <= _ONE_CORNER else _TILE
-    for start in range(0, size, step):
-        stop = start + step
+    if size <= _ONE_CORNER:
+        return np.maximum(square, square.T.copy(), out=square)
+    for start in range(0, size, _TILE):
+        stop = start + _TILE
         corner = square[start:stop, start:stop]
         np.maximum(corner, corner.T.copy(), out=corner)
-        if stop < size:
-            square[stop:, start:stop] = square[start:stop, stop:].copy().T
+        square[stop:, start:stop] = square[start:stop, stop:].copy().T
     return square
 
 
@@ -400,7 +435,7 @@ def _block_update(given: Mapping[str, NDArray], schur: str, changed: str) -> NDA
     wide_left, wide_rows = left.astype(np.float64), rows.astype(np.float64)
     magnitude = np.abs(small) + np.abs(wide_rows) @ np.abs(wide_left)
     inverse = _invert_small(small - wide_rows @ wide_left, magnitude, schur, given)
-    right = inverse.astype(matrix.dtype) @ right
+    left, right = _pad(left, inverse.astype(matrix.dtype) @ right)
     if _is_congruence(matrix, columns, small, rows):
         updated = _add_mirrored(matrix, left.T, right, None)
     else:
@@ -412,6 +447,17 @@ def _block_update(given: Mapping[str, NDArray], schur: str, changed: str) -> NDA
     return updated
 
 
+def _pad(left: NDArray, right: NDArray) -> tuple[NDArray, NDArray]:
+    """Give a product of one column and one row a second of zeros, for the sake of BLAS.
+
+    NumPy multiplies one column by one row itself, several times slower.
+    """
+    if left.shape[1] > 1:
+        return left, right
+    both = np.concatenate([left, np.zeros_like(left)], axis=1)
+    return both, np.concatenate([right, np.zeros_like(right)])
+
+
 def _is_congruence(
     matrix: NDArray, columns: NDArray, small: NDArray, rows: NDArray
 ) -> bool:
@@ -420,18 +466,6 @@ def _is_congruence(
     return bool(
         alike and (small == small.T).all() and _largest_asymmetry(matrix) == 0.0
     )
-
-
-def _multiply(left: NDArray, right: NDArray) -> NDArray:
-    """Return the product of a tall and a wide matrix.
-
-    One column is given a second of zeros: BLAS multiplies two columns by two rows
-    faster than NumPy one by one.
-    """
-    if left.shape[1] == 1:
-        left = np.concatenate([left, np.zeros_like(left)], axis=1)
-        right = np.concatenate([right, np.zeros_like(right)])
-    return left @ right
 
 
 def _invert_small(
@@ -461,11 +495,11 @@ def _resolution(size: int, dtype: np.dtype) -> float:
     return max(size, 16) * float(_EPSILON[dtype])
 
 
-def _gram(product: NDArray, columns: NDArray) -> NDArray:
+def _gram(columns: NDArray, product: NDArray) -> NDArray:
     """Return X' P X in float64."""
-    if product.dtype == np.float32:
-        product, columns = product.astype(np.float64), columns.astype(np.float64)
-    return product @ columns.T
+    if columns.dtype == np.float32:
+        columns, product = columns.astype(np.float64), product.astype(np.float64)
+    return columns.T @ product
 
 
 @lru_cache(maxsize=8)
@@ -482,7 +516,7 @@ def _probes(size: int, dtype: np.dtype) -> NDArray:
     """
     order = np.random.default_rng(0).permutation(size)
     angles = (order + 0.5) * (np.pi / size)
-    return np.array([np.cos(angles), np.sin(angles)], dtype=dtype)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(dtype)
 
 
 def _check_symmetric(matrix: NDArray, gram: NDArray) -> None:
@@ -532,7 +566,7 @@ def _check_finite(given: Mapping[str, NDArray]) -> None:
 
 def _refuse_update(columns: NDArray, gram: NDArray) -> NoReturn:
     """Say why I + X'PX is not at least I."""
-    _check_finite({"X": columns.T})
+    _check_finite({"X": columns})
     if not np.isfinite(gram).all():
         raise ValueError(f"X' P X is too large for {columns.dtype}. Rescale X")
     spectrum = 1.0 + np.linalg.eigvalsh(gram)
@@ -546,7 +580,7 @@ def _refuse_update(columns: NDArray, gram: NDArray) -> NoReturn:
 
 def _refuse_downdate(columns: NDArray, gram: NDArray) -> NoReturn:
     """Say how far X X' is out of what Σ holds."""
-    _check_finite({"X": columns.T})
+    _check_finite({"X": columns})
     if not np.isfinite(gram).all():
         raise ValueError(f"X' P X is too large for {columns.dtype}. Rescale X")
     spectrum = np.linalg.eigvalsh(gram)
@@ -556,7 +590,7 @@ def _refuse_downdate(columns: NDArray, gram: NDArray) -> NoReturn:
     raise ValueError(
         "X cannot be taken out, for the covariance would no longer be positive "
         f"definite: the smallest eigenvalue of I - X' P X is {1 - spectrum[-1]:.3g}, "
-        f"and must be more than {_resolution(columns.shape[1], columns.dtype):.3g}. "
+        f"and must be more than {_resolution(len(columns), columns.dtype):.3g}. "
         f"{fitting:.4g} times X would fit"
     )
 
@@ -590,18 +624,18 @@ def _is_converted(matrix: NDArray, precision: Any) -> bool:
 def _read_columns(
     X: ArrayLike, activity_variance: ArrayLike | None, matrix: NDArray
 ) -> NDArray:
-    """Return X', scaled by φ^1/2, and below it the two probes."""
+    """Return X, scaled by φ^1/2, and beside it the two probes."""
     columns, size = _read_numbers("X", X), len(matrix)
     if columns.ndim == 1:
         columns = columns[:, None]
     if columns.ndim != 2 or len(columns) != size:
         _refuse_shape(columns.shape, size)
     n_columns = columns.shape[1]
-    probed = np.empty((n_columns + 2, size), dtype=matrix.dtype)
-    probed[:-2] = columns.T
+    probed = np.empty((size, n_columns + 2), dtype=matrix.dtype)
+    probed[:, :-2] = columns
     if activity_variance is not None:
-        probed[:-2] *= _read_deviation(activity_variance, n_columns)[:, None]
-    probed[-2:] = _probes(size, matrix.dtype)
+        probed[:, :-2] *= _read_deviation(activity_variance, n_columns)
+    probed[:, -2:] = _probes(size, matrix.dtype)
     return probed
 
 

@@ -1,6 +1,7 @@
 """A structured matrix behaves as the NumPy array that it never builds."""
 
 import copy
+import io
 import pickle
 
 import joblib
@@ -815,6 +816,14 @@ def test_small_arrays_are_built_without_asking(monkeypatch):
 
 def test_free_memory_is_of_this_machine():
     assert 2**20 < _array_interface._free_memory() < 2**60
+
+
+def test_free_memory_is_what_the_system_calls_available(monkeypatch):
+    lines = "MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable:    2048 kB\n"
+    monkeypatch.setattr("builtins.open", lambda path: io.StringIO(lines))
+    free = _array_interface._free_memory()
+    monkeypatch.undo()
+    assert free == 2 * 2**20
 
 
 def forget(monkeypatch, *modules):

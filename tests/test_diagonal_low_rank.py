@@ -347,6 +347,14 @@ def test_append_leaves_the_matrix_as_it_was():
     assert_array_equal(P.toarray(), dense)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_later_changes_of_appended_columns_do_not_reach_the_matrix(order):
+    P, X = small(), np.ones((7, 2), order=order)
+    grown = P.append(X)
+    X[:] = 100.0
+    assert_array_equal(grown.toarray(), P.append(np.ones((7, 2))).toarray())
+
+
 def test_inverse_stays_structured():
     inverse = small().inverse()
     assert isinstance(inverse, DiagonalPlusLowRank)
