@@ -132,8 +132,9 @@ def changes(
     DataFrame
         Columns source, target, before, after, change.
     """
-    factors = [each.partial_correlation_.row_factor() for each in (before, after)]
-    sources, targets, old, new = strongest_changes(*factors, n_edges)
+    first = before.partial_correlation_.row_factor()
+    second = after.partial_correlation_.row_factor()
+    sources, targets, old, new = strongest_changes(first, second, n_edges)
     names = after.feature_names_in_
     ends = {"source": names[sources], "target": names[targets]}
     return pd.DataFrame(ends | {"before": old, "after": new, "change": new - old})

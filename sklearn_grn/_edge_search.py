@@ -236,12 +236,14 @@ def _entries_from(tile: NDArray, least: float) -> tuple[NDArray, NDArray, NDArra
 # ---------------------------------------------------------------------- its decisions
 def _inner(rows: NDArray, sources: NDArray, targets: NDArray) -> NDArray[np.float64]:
     """Return the inner products of pairs of rows, each the same in any company."""
-    values = np.empty(len(sources))
+    values = np.zeros(len(sources))
     n_batch = max(1, _CACHE // (16 * max(1, rows.shape[1])))
     for start in range(0, len(sources), n_batch):
         batch = slice(start, start + n_batch)
         left, right = rows[sources[batch]], rows[targets[batch]]
-        values[batch] = np.einsum("ij,ij->i", left, right)
+        for at in range(0, rows.shape[1], 4096):  # einsum sums longer rows in pieces
+            part = np.s_[:, at : at + 4096]
+            values[batch] += np.einsum("ij,ij->i", left[part], right[part])
     return values
 
 
@@ -263,8 +265,7 @@ def _leaders(held: Edges, tiles: _Tiles, n_wanted: int) -> Edges:
     if len(held.values) <= n_wanted:
         return held
     sizes, margins = np.abs(held.values), tiles.margins(held)
-    surely = np.partition(sizes - margins, -n_wanted)[-n_wanted]
-    tiles.least = max(tiles.least, float(surely))
+    tiles.least = max(tiles.least, np.partition(sizes - margins, -n_wanted)[-n_wanted])
     held = held.take(sizes + margins >= tiles.least)
     if len(held.values) > n_wanted + _SPARE // 2:  # too alike for the margin
         held = tiles.measured(held).strongest_first().take(slice(n_wanted))

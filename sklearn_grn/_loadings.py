@@ -114,7 +114,7 @@ def _align(
         names = None if loadings.name is None else [str(loadings.name)]
         loadings = _by_name(loadings.to_frame(), gene_names, n_features)
     elif isinstance(loadings, pd.DataFrame):
-        if not isinstance(loadings.columns, pd.RangeIndex):  # numbers are no names
+        if loadings.columns.dtype.kind not in "iu":  # numbers are no names
             names = [str(name) for name in loadings.columns]
         loadings = _by_name(loadings, gene_names, n_features)
     elif hasattr(loadings, "columns"):  # polars and its like have no index

@@ -244,6 +244,15 @@ def test_a_permutation_of_the_rows_permutes_the_edges():
         assert_same((*ends, permuted.values), plain)
 
 
+@pytest.mark.parametrize("rank", [9, 199, 20_011])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_value_is_the_same_alone_and_among_others(rank, seed):
+    rows = np.random.default_rng(seed).normal(size=(12, rank))
+    every, _ = strongest_edges(rows, 66)
+    alone = edges_above(rows, np.abs(every.values[:2]).mean())
+    assert_same(alone, first(every, 1))
+
+
 @pytest.mark.parametrize("arrange", [np.asfortranarray, np.ndarray.tolist])
 def test_the_layout_of_the_rows_does_not_matter(arrange):
     rows = np.random.default_rng(3).normal(size=(40, 17))

@@ -18,6 +18,7 @@ CHECKOUT = Path(__file__).parents[1]
 # A module may import only modules before it. `__init__` and `__main__` come last.
 ORDER = [
     "_warn",
+    "_dense_update",
     "linalg",
     "_column_blocks",
     "_orthonormal",
