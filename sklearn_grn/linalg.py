@@ -224,9 +224,11 @@ def matrix_inversion_lemma(
 
     Notes
     -----
-    The reciprocal condition is that of S = H - G E^-1 F as it is computed:
-    1 / || |S^-1| (|H| + |G| |E^-1 F|) || in the maximum norm. It does not depend on the
-    units of the rows of G and H, and it sees what the subtraction cancels.
+    The reciprocal condition is that of S = H - G E^-1 F as it is computed, with abs the
+    absolute values of the entries:
+    ``1 / norm(abs(S^-1) (abs(H) + abs(G) abs(E^-1 F)))`` in the maximum norm. It does
+    not depend on the units of the rows of G and H, and it sees what the subtraction
+    cancels.
 
     References
     ----------
