@@ -9,7 +9,7 @@ from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, OptimizeResult, minimize
+from scipy.optimize import Bounds, minimize
 
 from sklearn_grn._capacitance import factorise
 from sklearn_grn._centred_table import centre
@@ -22,6 +22,7 @@ from sklearn_grn._orthonormal import leading_eigenpairs
 # case: the likelihood wants a factor of its own for it.
 _HEYWOOD = 1e-6
 
+_SIMPLE_STEPS = 8
 _FOLDS = 3
 
 
@@ -107,8 +108,8 @@ def factor_analysis(
     """Fit diag(psi) + L L' by maximum likelihood.
 
     Given psi the best L is known: the leading axes of the whitened samples. What is
-    left is a function of psi with a known gradient [1]_, minimised over log psi by
-    L-BFGS-B. While there are no more samples than genes one evaluation costs
+    left is a function of psi with a known gradient [1]_, minimised over log psi. While
+    there are no more samples than genes one evaluation costs
     O(n_samples^2 n_features), and a dozen or two are enough.
 
     Parameters
@@ -135,31 +136,52 @@ def factor_analysis(
     whitened = np.divide(samples, np.sqrt(variance), dtype=np.float64)
     problem = _ProfileLikelihood(whitened, n_components)
     constant = 0.5 * float(np.log(2 * np.pi * variance).sum())
-    history: list[float] = []
-
-    def record(intermediate_result: OptimizeResult) -> None:
-        history.append(-len(samples) * (intermediate_result.fun + constant))
-
     start = np.full(len(variance), np.log(0.5 if n_components else 1.0))
-    found = minimize(
-        problem,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=Bounds(np.log(_HEYWOOD), 0.0),
-        callback=record,
-        options={"maxiter": max_iter, "ftol": tol, "gtol": 0.0},
-    )
-    loadings = problem.loadings(np.exp(found.x))
+    log_noise, values, converged = _minimise(problem, start, tol, max_iter)
+    loadings = problem.loadings(np.exp(log_noise))
     # The likelihood equations put what the factors leave of a variance into psi.
     share = np.maximum(1.0 - np.square(loadings).sum(axis=0), _HEYWOOD)
     return FactorAnalysis(
         share * variance,
         (loadings * np.sqrt(variance)).astype(samples.dtype),
-        history or [-len(samples) * (float(found.fun) + constant)],
-        bool(found.status != 1),
+        [-len(samples) * (value + constant) for value in values],
+        converged,
         share <= _HEYWOOD * (1 + 1e-6),
     )
+
+
+def _minimise(
+    problem: _ProfileLikelihood, start: NDArray, tol: float, max_iter: int
+) -> tuple[NDArray, list[float], bool]:
+    """Return the minimum in log psi, the values on the way and whether it is one.
+
+    A few steps psi <- 1 - ||l_i||^2, which the likelihood equations suggest, are enough
+    where the factors are strong, and a good start for L-BFGS-B where they are not.
+    """
+    log_noise, values = start, []
+    value, gradient = problem(start)
+    for _ in range(min(_SIMPLE_STEPS, max_iter)):
+        noise = np.exp(log_noise) * (1.0 - 2.0 * gradient)
+        proposed = np.log(np.clip(noise, _HEYWOOD, 1.0))
+        last, (value, gradient) = value, problem(proposed)
+        if value > last:
+            break
+        log_noise = proposed
+        values.append(value)
+        if last - value <= tol * max(1.0, abs(value)):
+            return log_noise, values, True
+    if len(values) == max_iter:
+        return log_noise, values, False
+    found = minimize(
+        problem,
+        log_noise,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=Bounds(np.log(_HEYWOOD), 0.0),
+        callback=lambda intermediate_result: values.append(intermediate_result.fun),
+        options={"maxiter": max_iter - len(values), "ftol": tol, "gtol": 0.0},
+    )
+    return found.x, values or [float(found.fun)], bool(found.status != 1)
 
 
 def choose_n_components(samples: NDArray, fit: Callable[..., FactorAnalysis]) -> int:

@@ -69,7 +69,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         that a grid search can try a collection of pathways on and off.
     assume_centered : bool, default=False
         If True the mean of every gene is taken to be 0.
-    tol : float, default=1e-9
+    tol : float, default=1e-12
         Factor analysis stops when its log-likelihood changes by less than this,
         relative to itself.
     max_iter : int, default=500
@@ -180,7 +180,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         shrinkage: str | float = "auto",
         pathways: Any = None,
         assume_centered: bool = False,
-        tol: float = 1e-9,
+        tol: float = 1e-12,
         max_iter: int = 500,
     ) -> None:
         self.n_components = n_components
