@@ -30,6 +30,7 @@ from dense_anchors import (
 )
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import FactorAnalysis
 from threadpoolctl import threadpool_info
 
 from sklearn_grn import FactorPrecisionEstimator
@@ -64,6 +65,7 @@ def main() -> None:
         update_rows(n_genes, repeats, options.skip_inverse),
         small_update_rows(repeats),
         tall_rows(repeats),
+        factor_rows(n_genes, repeats),
         other_rows(n_genes, repeats),
     ):
         for line in rows:
@@ -313,6 +315,17 @@ def ledoit_wolf_row(what: str, samples: NDArray, repeats: int) -> str:
         difference(fitted.precision_, dense.precision_),
     )
     return row(what, *times, times[0] / times[1], error)
+
+
+def factor_rows(n_genes: int, repeats: int) -> Iterator[str]:
+    samples = simulate(N_SAMPLES, n_genes)
+    anchor = partial(FactorAnalysis(10).fit, samples)
+    ours = partial(FactorPrecisionEstimator(10, method="factor_analysis").fit, samples)
+    times = interleave(lambda: anchor, lambda: ours, repeats)
+    likelihoods = ours().loglike_[-1], anchor().loglike_[-1]
+    shortfall = max(0.0, (likelihoods[1] - likelihoods[0]) / abs(likelihoods[1]))
+    what = f"factor analysis, 10 factors, {n_genes:,} x {N_SAMPLES}; scikit-learn"
+    yield row(what, *times, times[0] / times[1], shortfall)
 
 
 def other_rows(n_genes: int, repeats: int) -> Iterator[str]:
