@@ -217,7 +217,8 @@ class DiagonalPlusLowRank(ArrayInterface):
             at = to = np.arange(len(rows))
         else:
             at, to = np.nonzero(rows[:, None] == columns)
-        block[at, to] = self.diagonal()[rows[at]]
+        if len(at):
+            block[at, to] = self.diagonal()[rows[at]]
         return block
 
     def _entries(self, rows: NDArray, columns: NDArray) -> NDArray:
@@ -230,7 +231,8 @@ class DiagonalPlusLowRank(ArrayInterface):
             values[batch] = np.einsum("ij,ij->i", left, right)
         self._finish(values)
         same = rows == columns
-        values[same] = self.diagonal()[rows[same]]
+        if same.any():
+            values[same] = self.diagonal()[rows[same]]
         return values
 
     def _finish(self, products: NDArray) -> None:
