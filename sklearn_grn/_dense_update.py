@@ -26,6 +26,9 @@ _ONE_THREAD = 2**18  # multiplications up to which BLAS wakes no other thread
 # share of their size; it is more than the inverse of a matrix of condition 1e5 leaves.
 _ROUNDED = 1e-12
 
+# A negative x'Px beyond this is no rounding: the matrix is not positive definite.
+_SLACK = 1e-4
+
 _EPSILON = {np.dtype(kind): np.finfo(kind).eps for kind in (np.float32, np.float64)}
 
 
@@ -60,9 +63,9 @@ def _scale_column(
     if not gram.size:
         return half
     small = 1.0 - gram.item() if downdate else 1.0 + gram.item()
-    if downdate and not _resolution(len(product), product.dtype) < small <= 1.01:
+    if downdate and not _resolution(len(product), product.dtype) < small < 1.0 + _SLACK:
         _refuse_downdate(columns, gram)
-    if not downdate and not 0.99 <= small < math.inf:
+    if not downdate and not 1.0 - _SLACK < small < math.inf:
         _refuse_update(columns, gram)
     np.multiply(product[:, 0], small**-0.5, out=half[0])
     return half
@@ -78,9 +81,10 @@ def _shrink(
         axes = _principal_axes(columns)
         product = _project(matrix, axes)
         gram = _gram(axes, product)
-        root = _inverse_root(_identity(len(gram)) + gram)
+        finite = np.isfinite(gram).all()
+        root = _inverse_root(_identity(len(gram)) + gram) if finite else None
     # trace (I + X'PX)^-1 is at most k, or P is not what it should be.
-    if root is None or not 0.0 < np.vdot(root.T, root.T) <= 1.01 * len(gram):
+    if root is None or not np.vdot(root.T, root.T) < (1.0 + _SLACK) * len(gram):
         _refuse_update(columns, gram)
     return root.astype(matrix.dtype, copy=False) @ product.T
 
@@ -90,7 +94,8 @@ def _grow(columns: NDArray, product: NDArray, gram: NDArray) -> NDArray:
     root = _inverse_root(_identity(len(gram)) - gram)
     # 1 / trace M^-1 is at most the smallest eigenvalue of M, and at least a k-th of it.
     limit = 1.0 / _resolution(len(columns), product.dtype)
-    if root is None or not 0.99 * len(gram) <= np.vdot(root.T, root.T) < limit:
+    least = (1.0 - _SLACK) * len(gram)
+    if root is None or not least < np.vdot(root.T, root.T) < limit:
         _refuse_downdate(columns, gram)
     return root.astype(product.dtype, copy=False) @ product.T
 
@@ -184,8 +189,9 @@ def block_update(given: Mapping[str, NDArray], schur: str, changed: str) -> NDAr
     matrix, columns, small, rows = given.values()
     left, right = matrix @ columns, rows @ matrix
     wide_left, wide_rows = left.astype(np.float64), rows.astype(np.float64)
-    magnitude = np.abs(small) + np.abs(wide_rows) @ np.abs(wide_left)
-    inverse = invert_small(small - wide_rows @ wide_left, magnitude, schur, given)
+    terms = np.abs(small) + np.abs(wide_rows) @ np.abs(wide_left)
+    hint = f"{changed} has no inverse, only a pseudo-inverse (numpy.linalg.pinv)"
+    inverse = invert_small(small - wide_rows @ wide_left, terms, given, schur, hint)
     left, right = _pad(left, inverse.astype(matrix.dtype) @ right)
     if _is_congruence(matrix, columns, small, rows):
         updated = add_mirrored(matrix, left.T, right, None)
@@ -219,24 +225,23 @@ def _is_congruence(
     )
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def invert_small(
-    small: NDArray, magnitude: NDArray, name: str, given: Mapping[str, NDArray]
+    small: NDArray, terms: NDArray, given: Mapping[str, NDArray], name: str, hint: str
 ) -> NDArray:
-    """Return S^-1, unless S is singular beside the terms it is the difference of."""
+    """Return S^-1, unless S is singular beside the terms it is a difference of."""
+    matrix = next(iter(given.values()))
+    limit = _resolution(len(matrix), matrix.dtype)
     try:
         inverse = np.linalg.inv(small)
-        condition = (np.abs(inverse) @ magnitude).sum(axis=1).max()
+        reciprocal = 1.0 / (np.abs(inverse) @ terms).sum(axis=1).max()
     except np.linalg.LinAlgError:
-        inverse, condition = small, math.inf
-    size, dtype = len(next(iter(given.values()))), next(iter(given.values())).dtype
-    limit = _resolution(size, dtype)
-    if not condition * limit < 1.0:
+        reciprocal = 0.0
+    if not reciprocal > limit:
         _check_finite(given)
         raise ValueError(
-            f"{name} is singular to working precision, so there is no inverse to "
-            f"return: its reciprocal condition is {1 / condition:.3g}, and must be "
-            f"more than {limit:.3g}. Change the update, or invert the changed matrix "
-            "by numpy.linalg.pinv"
+            f"{name} is singular to working precision: its reciprocal condition is "
+            f"{reciprocal:.3g}, and must be more than {limit:.3g}. {hint}"
         )
     return inverse
 
@@ -253,7 +258,7 @@ def _gram(columns: NDArray, product: NDArray) -> NDArray:
     return columns.T @ product
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)
 def _identity(size: int) -> NDArray:
     return np.eye(size)
 
@@ -305,13 +310,11 @@ def _largest_asymmetry(matrix: NDArray) -> float:
 
 def _check_finite(given: Mapping[str, NDArray]) -> None:
     for name, array in given.items():
-        finite = np.isfinite(array)
-        if not finite.all():
-            first = [int(i) for i in np.argwhere(~finite)[0]]
+        wrong = array.size - np.count_nonzero(np.isfinite(array))
+        if wrong:
             raise ValueError(
                 f"{name} holds values that are NaN, infinite or beyond {array.dtype}: "
-                f"{np.count_nonzero(~finite)} of {array.size}, the first at {first}. "
-                "Remove or replace them"
+                f"{wrong} of {array.size}. Remove or replace them"
             )
 
 
@@ -337,12 +340,13 @@ def _refuse_downdate(columns: NDArray, gram: NDArray) -> NoReturn:
     spectrum = np.linalg.eigvalsh(gram)
     if spectrum[-1] < 0.5:
         _refuse_update(columns, gram)
-    fitting = min(spectrum[-1] ** -0.5, 1.0) * (1.0 - 1e-4)
+    # Less by more than the four digits of the message round up.
+    fitting = 0.999 * min(spectrum[-1] ** -0.5, 1.0)
     raise ValueError(
         "X cannot be taken out, for the covariance would no longer be positive "
         f"definite: the smallest eigenvalue of I - X' P X is {1 - spectrum[-1]:.3g}, "
         f"and must be more than {_resolution(len(columns), columns.dtype):.3g}. "
-        f"{fitting:.4g} times X would fit"
+        f"Some {fitting:.4g} times X would fit"
     )
 
 
@@ -423,14 +427,17 @@ def read_square(name: str, value: ArrayLike) -> NDArray:
     return array if array.flags.forc else array.copy()
 
 
-def read(name: str, value: ArrayLike, shape: tuple[int, ...], beside: str) -> NDArray:
-    """Return an array of numbers of a given shape."""
+@np.errstate(over="ignore")
+def read(
+    name: str, value: ArrayLike, shape: tuple[int, ...], dtype: np.dtype, beside: str
+) -> NDArray:
+    """Return an array of a given shape and data type; what is beyond it is infinite."""
     array = _read_numbers(name, value)
     if array.shape != shape:
         raise ValueError(
             f"{name} has shape {array.shape}, and must be {shape} beside {beside}"
         )
-    return array
+    return array.astype(dtype)
 
 
 def _read_numbers(name: str, value: ArrayLike) -> NDArray:

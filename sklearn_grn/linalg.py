@@ -176,8 +176,8 @@ def sherman_morrison_update(inverse: ArrayLike, u: ArrayLike, v: ArrayLike) -> N
     """
     matrix = read_square("inverse", inverse)
     beside = f"an inverse of shape {matrix.shape}"
-    column = read("u", u, matrix.shape[:1], beside).astype(matrix.dtype)[:, None]
-    row = read("v", v, matrix.shape[:1], beside).astype(matrix.dtype)[None]
+    column = read("u", u, matrix.shape[:1], matrix.dtype, beside)[:, None]
+    row = read("v", v, matrix.shape[:1], matrix.dtype, beside)[None]
     # The lemma with E = A, F = u, H = -1 and G = v'.
     given = {"inverse": matrix, "u": column, "H": np.full((1, 1), -1.0), "v": row}
     return block_update(given, "1 + v' A^-1 u", "A + u v'")
@@ -252,8 +252,8 @@ def matrix_inversion_lemma(
     small = read_square("H", H).astype(np.float64)
     beside = f"an E_inv of shape {matrix.shape} and an H of shape {small.shape}"
     shape = len(matrix), len(small)
-    columns = read("F", F, shape, beside).astype(matrix.dtype)
-    rows = read("G", G, shape[::-1], beside).astype(matrix.dtype)
+    columns = read("F", F, shape, matrix.dtype, beside)
+    rows = read("G", G, shape[::-1], matrix.dtype, beside)
     given = {"E_inv": matrix, "F": columns, "H": small, "G": rows}
-    invert_small(small, np.abs(small), "H", given)
+    invert_small(small, np.abs(small), given, "H", "Pass an H that has an inverse")
     return block_update(given, "H - G E^-1 F", "E - F H^-1 G")

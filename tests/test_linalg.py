@@ -2,6 +2,7 @@
 
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,12 +147,132 @@ LOPSIDED = P + np.triu(np.ones((4, 4)), 1)
         ((np.eye(4, dtype=int), ONE), {"overwrite": True}, "dtype int"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:invalid value")
 def test_what_cannot_be_done_is_refused(arguments, options, message):
     before = np.array(arguments[0])
     with pytest.raises(ValueError, match=message):
         woodbury_update(*arguments, **options)
     assert_array_equal(arguments[0], before)
+
+
+@pytest.mark.parametrize("second", [[0.0, 1.0, 0.0], [1e160, 0.0, 0.0]])
+def test_products_that_overflow_are_refused(second):
+    X = np.array([[1e160, 0.0, 0.0], second]).T
+    with pytest.raises(ValueError, match="too large for float64"):
+        woodbury_update(np.eye(3), X)
+
+
+@given(st.floats(1.0, 1e6), st.sampled_from([np.float32, np.float64]))
+def test_the_fraction_that_is_said_to_fit_fits(scale, dtype):
+    precision, X = np.eye(3, dtype=dtype), np.array([[scale, 0, 0], [0, 0.1, 0]]).T
+    with pytest.raises(ValueError, match="times X would fit") as refusal:
+        woodbury_update(precision, X, downdate=True)
+    fraction = float(str(refusal.value).split(" times X")[0].split()[-1])
+    assert fraction > 0.998 / scale
+    woodbury_update(precision, fraction * X, downdate=True)
+
+
+def test_slightly_indefinite_precision_is_refused():
+    with pytest.raises(ValueError, match=r"X' P X is -0.00"):
+        woodbury_update(np.diag([1.0, -1.0]), [0.0, 0.05])
+
+
+@pytest.mark.parametrize("place", [(1, 2), (2, 2)])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_one_value_that_is_not_finite_is_found(place, value, order):
+    precision = np.array(np.eye(4), order=order)
+    precision[place] = value
+    with pytest.raises(ValueError, match=r"precision holds .*: 1 of 16"):
+        woodbury_update(precision, [0.0, 0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("size", [2, 3, 50, 2000])
+@pytest.mark.parametrize("place", [(0, 1), (0, -1), (-2, -1)])
+def test_a_single_pair_that_differs_is_found(size, place):
+    precision = np.eye(size)
+    precision[place] = 1e-4
+    with pytest.raises(ValueError, match=r"differ by up to 0.0001"):
+        woodbury_update(precision, np.eye(size, 1))
+
+
+def test_rounding_in_an_inverse_is_no_asymmetry():
+    precision = np.linalg.inv(covariance_of(60))
+    assert (precision != precision.T).any()
+    updated = woodbury_update(precision, columns_of(60, 2))
+    assert_array_equal(updated, updated.T)
+
+
+@pytest.mark.parametrize("distance", [1e-4, 1e-8])
+def test_large_columns_that_are_almost_alike(distance):
+    precision, X = precision_of(6), 1e6 * columns_of(6, 2)
+    X[:, 1] = X[:, 0] + distance * X[:, 1]
+    computed = woodbury_update(precision, X)
+    # The textbook formula is wrong in the first digit here.
+    error = np.abs(computed - exact_update(precision, X)).max()
+    assert error < 1e-7 * np.abs(precision).max()
+
+
+@pytest.mark.parametrize("make", [np.asarray, np.asfortranarray, pd.DataFrame])
+def test_tables_and_integers(make):
+    precision = np.array([[4, 1], [1, 3]])
+    computed = woodbury_update(make(precision), pd.Series([1, 2]))
+    assert type(computed) is np.ndarray
+    assert computed.dtype == np.float64
+    assert error_of(computed, exact_update(precision, np.array([[1], [2]]))) < 1e-14
+
+
+def backwards(precision):
+    return precision[::-1, ::-1]
+
+
+def as_integers(precision):
+    return precision.astype(int)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, as_integers, backwards])
+def test_update_allocates_one_matrix(allocation_peak, convert):
+    precision = convert(np.eye(1500))
+    X = 0.1 * columns_of(1500, 2)
+    with allocation_peak() as peak:
+        woodbury_update(precision, X)
+    assert peak() < 1.2 * precision.nbytes
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_refused_overwrite_leaves_every_bit(order):
+    precision = np.array(precision_of(300), order=order)
+    before = precision.tobytes("A")
+    with pytest.raises(ValueError, match="cannot be taken out"):
+        woodbury_update(precision, columns_of(300, 3), downdate=True, overwrite=True)
+    assert precision.tobytes("A") == before
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_overwriting_writes_what_is_returned_otherwise(order):
+    precision = np.array(precision_of(300), order=order)
+    X = columns_of(300, 3)
+    expected = woodbury_update(precision, X)
+    woodbury_update(precision, X, overwrite=True)
+    assert_allclose(precision, expected, rtol=1e-13, atol=1e-13)
+
+
+def unwriteable(precision):
+    precision.flags.writeable = False
+    return precision
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (unwriteable, "read-only"),
+        (backwards, "strides"),
+        (pd.DataFrame, "a DataFrame"),
+        (as_integers, "dtype int"),
+    ],
+)
+def test_what_cannot_be_overwritten_is_said(change, message):
+    with pytest.raises(ValueError, match=message):
+        woodbury_update(change(np.eye(4)), ONE, overwrite=True)
 
 
 # ------------------------------------------------------------- Sherman-Morrison
@@ -178,9 +299,25 @@ def test_outer_product_against_scipy(size, seed):
     assert_allclose(computed, linalg.inv(matrix + np.outer(u, v)), atol=1e-9)
 
 
+def test_singular_up_to_rounding_is_refused():
+    u, v = np.array([1.0 + 2**-52, 0, 0]), np.array([-1.0, 0, 0])
+    assert 1 + v @ u != 0
+    with pytest.raises(ValueError, match=r"reciprocal condition is 1.11e-16"):
+        sherman_morrison_update(np.eye(3), u, v)
+
+
 def test_outer_product_that_makes_it_singular_is_refused():
     with pytest.raises(ValueError, match=r"singular .* reciprocal condition"):
         sherman_morrison_update(np.eye(3), [1.0, 0, 0], [-1.0, 0, 0])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_symmetric_outer_product_gives_a_symmetric_inverse(sign):
+    inverse, u = precision_of(40), 0.1 * columns_of(40, 1)[:, 0]
+    updated = sherman_morrison_update(inverse, u, sign * u)
+    assert_array_equal(updated, updated.T)
+    expected = woodbury_update(inverse, u, downdate=sign < 0)
+    assert_allclose(updated, expected, rtol=1e-10, atol=1e-12)
 
 
 # --------------------------------------------------------------- general lemma
@@ -213,6 +350,31 @@ def test_lemma_is_woodbury_in_the_symmetric_case():
     computed = matrix_inversion_lemma(precision, X, -np.eye(2), X.T)
     assert_allclose(computed, woodbury_update(precision, X), rtol=1e-10)
     assert_array_equal(computed, computed.T)
+
+
+NOT_FINITE = np.array([[np.inf, 0.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("name", "position"), [("E_inv", 0), ("F", 1), ("H", 2), ("G", 3)]
+)
+def test_block_that_is_not_finite_is_named(name, position):
+    blocks = [np.eye(2), 0.1 * np.ones((2, 2)), 2 * np.eye(2), 0.1 * np.ones((2, 2))]
+    blocks[position] = NOT_FINITE
+    with pytest.raises(ValueError, match=f"^{name} holds values"):
+        matrix_inversion_lemma(*blocks)
+
+
+def test_what_float32_cannot_hold_is_named():
+    with pytest.raises(ValueError, match=r"u holds values .* beyond float32"):
+        sherman_morrison_update(np.eye(2, dtype=np.float32), [1e300, 0], [0, 1])
+
+
+def test_rows_of_different_units_are_not_singular():
+    units = np.diag([1e-12, 1e12])
+    F, G = np.eye(3, 2), 0.5 * np.eye(2, 3)
+    computed = matrix_inversion_lemma(np.eye(3), F, 2 * units, units @ G)
+    assert_allclose(computed, np.diag([4 / 3, 4 / 3, 1]), rtol=1e-14)
 
 
 def test_singular_blocks_are_refused():
