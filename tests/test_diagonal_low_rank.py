@@ -644,3 +644,18 @@ def test_precision_and_partial_correlations_share_one_factor():
 def test_views_share_one_state(pair):
     P, _ = pair
     assert P.inverse()._capacitance is P._capacitance
+
+
+@pytest.mark.parametrize("size", [1e-12, 1.0])
+@pytest.mark.parametrize("sparse_right", [False, True])
+def test_products_are_exact_for_genes_all_but_free_of_noise(size, sparse_right):
+    rng = np.random.default_rng(0)
+    psi, loadings = np.ones(20), rng.normal(size=(20, 4))
+    psi[0] = size
+    huge = np.zeros((20, 1))
+    huge[3] = 1e8 if size == 1.0 else 0.0
+    precision = DiagonalPlusLowRank(psi, np.hstack([loadings, huge])).inverse()
+    right = rng.normal(size=(20, 3))
+    expected = precision.toarray() @ right
+    computed = precision @ (sparse.csr_array(right) if sparse_right else right)
+    assert_allclose(computed, expected, atol=1e-14 * np.abs(expected).max())
