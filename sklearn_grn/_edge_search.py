@@ -1,33 +1,38 @@
-"""Exact search over the inner products of rows; the matrix of all is never built.
+"""Exact search over the values of pairs; the matrix of all is never built.
 
-Products are computed a tile at a time and looked through at once. Rows are sorted by
-norm, so that tiles are skipped where |w_i . w_j| <= ||w_i|| ||w_j|| is too small.
-
-Matrix products round in an order of their own: tiles only tell, with a margin, which
-pairs may belong to the result. Values are computed again in float64, each from its two
-rows, and decide. Hence results depend neither on the tiles nor on the order of rows.
+Tiles are looked through one at a time (`_pair_tiles.py`). What they hold is screened
+with a margin, and the values that decide are computed again in float64. Hence results
+depend neither on the tiles, nor on the number of workers, nor on the order of rows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import combinations, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn import get_config
+from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_grn._array_interface import _free_memory
+from sklearn_grn._pair_tiles import (
+    PairTiles,
+    RowProducts,
+    Tile,
+    inner_products,
+    n_panels,
+)
 
-_CACHE = 2**21  # bytes; a tile of this size is still in cache when it is looked through
 _SPARE = 2**14  # pairs held beyond twice those wanted before the weakest are dropped
 _EDGE_BYTES = 3 * 24  # two numbers and a value, held, joined and sorted
-_FLOAT = np.finfo(np.float64)
+_EXACT_PAIRS = 2**16  # a census of so few pairs holds the value of each
 _ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
-Measure = Callable[..., NDArray]  # numbers of two rows -> the value that counts
+
+# A bin of the histogram is a 4096th of the root mean square of all values, and the
+# outermost bins hold what is beyond 8 of them, where the strongest pairs are.
+_BINS, _REACH = 2**16, 8.0
 
 
 class Edges(NamedTuple):
@@ -46,19 +51,45 @@ class Edges(NamedTuple):
         return self.take(np.lexsort((self.targets, self.sources, -np.abs(self.values))))
 
 
+class Census(NamedTuple):
+    """How the values of all pairs are distributed, and the strongest of them.
+
+    Attributes
+    ----------
+    counts : ndarray of shape (n_bins,), int64
+        Number of pairs i < j with a value in each bin.
+    bounds : ndarray of shape (n_bins + 1,)
+        Bounds of the bins; the outermost bins also hold what lies beyond.
+    tail : Edges
+        The strongest pairs, strongest first.
+    left_out : float
+        The largest |value| of all other pairs.
+    """
+
+    counts: NDArray[np.int64]
+    bounds: NDArray[np.float64]
+    tail: Edges
+    left_out: float
+
+
 # ------------------------------------------------------------------ what is asked of it
-def edges_above(rows: ArrayLike, threshold: float) -> Edges:
+def edges_above(
+    rows: ArrayLike | PairTiles, threshold: float, *, n_jobs: int | None = None
+) -> Edges:
     """Return all pairs i < j with |w_i . w_j| > threshold.
 
     Parameters
     ----------
-    rows : array-like of shape (n_rows, n_columns)
-        W, finite. Values are computed in float64, also for float32 rows.
+    rows : array-like of shape (n_rows, n_columns), or PairTiles
+        W, finite; or the values of pairs in another form. Values are computed in
+        float64, also for float32 rows.
     threshold : float
+    n_jobs : int or None
+        Number of joblib tasks at a time; a task is a panel of rows.
 
     Returns
     -------
-    sources, targets, values : ndarray of shape (n_edges,)
+    Edges
         i, j and w_i . w_j, strongest first, equal ones in the order of (i, j).
 
     Raises
@@ -66,43 +97,60 @@ def edges_above(rows: ArrayLike, threshold: float) -> Edges:
     ValueError
         If the pairs take more than half of the free memory.
     """
-    W = np.ascontiguousarray(rows, dtype=np.float64)
-    tiles = _Tiles(W, W, partial(_inner, W), np.nextafter(float(threshold), np.inf))
-    held, n_held, most = [Edges()], 0, _free_memory() / 2 / _EDGE_BYTES
-    for found in tiles.candidates():
-        held.append(tiles.measured(found))
-        n_held += len(held[-1].values)
-        if n_held > most:
-            raise ValueError(_too_many(_join(held), tiles, most))
-    return _join(held).strongest_first()
+    pairs, above = _pairs(rows), float(np.nextafter(float(threshold), np.inf))
+    most = _free_memory() / 2 / _EDGE_BYTES
+    try:
+        found = _searched(pairs, _Above(above, most), n_jobs)
+    except _TooManyError:
+        raise ValueError(_too_many(pairs, threshold, most, n_jobs)) from None
+    return _join(found.held).strongest_first()
 
 
-def strongest_edges(rows: ArrayLike, n_edges: int) -> tuple[Edges, float]:
+def strongest_edges(
+    rows: ArrayLike | PairTiles, n_edges: int, *, n_jobs: int | None = None
+) -> tuple[Edges, float]:
     """Return the pairs i < j with the largest |w_i . w_j|.
 
     Parameters
     ----------
-    rows : array-like of shape (n_rows, n_columns)
-        W, finite. Values are computed in float64, also for float32 rows.
+    rows : array-like of shape (n_rows, n_columns), or PairTiles
+        As in `edges_above`.
     n_edges : int
-        How many; all where there are fewer. Pairs of value 0 count. Where pairs tie at
-        the cut, those first in the order of (i, j) are kept.
+        How many at the most. Pairs that tie at the cut are all left out, and so are
+        pairs of value 0: what is found does not depend on the order of the rows.
+    n_jobs : int or None
+        As in `edges_above`.
 
     Returns
     -------
-    edges : tuple of (sources, targets, values)
+    edges : Edges
         As from `edges_above`.
     left_out : float
-        The largest |w_i . w_j| of all other pairs, 0 where there is none.
+        The largest |w_i . w_j| of all other pairs, 0 where there is none, so that
+        `edges_above` finds the same edges above it.
+
+    Raises
+    ------
+    ValueError
+        If so many pairs may take more than half of the free memory.
     """
-    W = np.ascontiguousarray(rows, dtype=np.float64)
-    edges = _strongest(_Tiles(W, W, partial(_inner, W), _ABOVE_ZERO), n_edges + 1)
-    left_out = np.abs(edges.values[n_edges:]).max(initial=0.0)
-    return edges.take(slice(n_edges)), float(left_out)
+    pairs = _pairs(rows)
+    n_edges = min(n_edges, math.comb(len(pairs.order), 2))
+    most = int(_free_memory() / 2 / _EDGE_BYTES / 2)  # as many again wait to be sorted
+    if n_edges > most:
+        raise ValueError(
+            f"{n_edges:,} edges are asked for, and more than {most:,} may not fit in "
+            "half of the free memory. Ask for fewer"
+        )
+    return _searched(pairs, _Strongest(n_edges), n_jobs).result(pairs)
 
 
 def strongest_changes(
-    rows_before: ArrayLike, rows_after: ArrayLike, n_edges: int
+    rows_before: ArrayLike,
+    rows_after: ArrayLike,
+    n_edges: int,
+    *,
+    n_jobs: int | None = None,
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """Return the pairs whose inner product differs most between two sets of rows.
 
@@ -116,7 +164,10 @@ def strongest_changes(
     rows_before, rows_after : array-like of shape (n_rows, n_columns)
         B and A, finite; the number of columns may differ.
     n_edges : int
-        How many pairs; all where there are fewer.
+        How many pairs at the most. Pairs that tie at the cut are all left out, and so
+        are pairs that did not change.
+    n_jobs : int or None
+        As in `edges_above`.
 
     Returns
     -------
@@ -124,176 +175,278 @@ def strongest_changes(
         i, j, b_i . b_j and a_i . a_j by decreasing |after - before|, then (i, j).
     """
     B, A = (np.ascontiguousarray(W, np.float64) for W in (rows_before, rows_after))
-    before, after = partial(_inner, B), partial(_inner, A)
+    difference = _Difference(B, A)
     width = max(A.shape[1], B.shape[1])
     B, A = (np.pad(rows, ((0, 0), (0, width - rows.shape[1]))) for rows in (B, A))
     left, right = np.hstack([A - B, A + B]), np.hstack([A + B, A - B]) / 2
-    tiles = _Tiles(left, right, lambda i, j: after(i, j) - before(i, j), _ABOVE_ZERO)
-    pairs = _strongest(tiles, n_edges + 1).take(slice(n_edges))[:2]
-    return *pairs, before(*pairs), after(*pairs)
+    pairs = RowProducts(left, right, difference)
+    (i, j, _), _ = strongest_edges(pairs, n_edges, n_jobs=n_jobs)
+    return i, j, difference.before(i, j), difference.after(i, j)
 
 
-def mean_absolute(rows: ArrayLike) -> float:
+def census(
+    rows: ArrayLike | PairTiles, n_tail: int, *, n_jobs: int | None = None
+) -> Census:
+    """Count the values of all pairs in fine bins, and find the strongest, in one pass.
+
+    Parameters
+    ----------
+    rows : array-like of shape (n_rows, n_columns), or PairTiles
+        As in `edges_above`.
+    n_tail : int
+        How many of the strongest to find; all where there are few pairs.
+    n_jobs : int or None
+        As in `edges_above`.
+
+    Returns
+    -------
+    Census
+    """
+    pairs = _pairs(rows)
+    n_pairs = math.comb(len(pairs.order), 2)
+    strongest = _Strongest(n_pairs if n_pairs <= _EXACT_PAIRS else n_tail)
+    reach = _REACH * pairs.root_mean_square() or 1.0
+    found = _searched(pairs, _Counts(reach, strongest), n_jobs)
+    bounds = np.linspace(-reach, reach, _BINS + 1)
+    return Census(found.counts, bounds, *strongest.result(pairs))
+
+
+def mean_absolute(rows: ArrayLike | PairTiles, *, n_jobs: int | None = None) -> float:
     """Return the mean of |w_i . w_j| over all pairs i < j, 0 where there is none.
 
     Parameters
     ----------
-    rows : array-like of shape (n_rows, n_columns)
-        W, finite.
+    rows : array-like of shape (n_rows, n_columns), or PairTiles
+        As in `edges_above`.
+    n_jobs : int or None
+        As in `edges_above`.
 
     Returns
     -------
     float
+        To the precision of float32 products.
     """
-    W, total = np.ascontiguousarray(rows, dtype=np.float64), 0.0
-    for at, to, tile, _ in _Tiles(W, W, partial(_inner, W), -np.inf).products():
-        np.abs(tile, out=tile)
-        total += float((np.triu(tile, 1) if at == to else tile).sum())
-    return total / max(1, math.comb(len(W), 2))
+    pairs = _pairs(rows)
+    total = _searched(pairs, _AbsoluteSum(), n_jobs).total
+    return pairs.unit * total / max(1, math.comb(len(pairs.order), 2))
 
 
-# -------------------------------------------------------------------------- its tiles
-class _Tiles:
-    """Products l_i . r_j of rows, but for tiles in which all are below `least`.
+# ------------------------------------------------------------- panels and their workers
+class _Collector:
+    """Looks through tiles, panel after panel; another one may have looked at others."""
 
-    Where `right` is not `left`, the columns are in two halves. The products of norms,
-    summed over the halves, bound |l_i . r_j|. Rows are sorted by the norm of the first
-    half, and `least` may rise while tiles are visited.
-    """
+    least = -np.inf  # pairs below it are of no interest
 
-    def __init__(
-        self, left: NDArray, right: NDArray, measure: Measure, least: float
-    ) -> None:
-        norms = [_norms(rows, 1 if right is left else 2) for rows in (left, right)]
-        self.order = np.argsort(-norms[0][:, 0], kind="stable")
-        self.left = left[self.order]
-        self.right = self.left if right is left else right[self.order]
-        self.norms = [norm[self.order] for norm in norms]
-        # Summed in any order, an inner product of k terms is off by at most k eps / 2
-        # times the norms [Higham (2002), 3.1], so two of one pair differ by k eps times
-        # them. Twice as much covers the rounding of the norms and of `left`, `right`.
-        slack = 2 * (left.shape[1] + 4) * _FLOAT.eps
-        lengths = [np.linalg.norm(norm, axis=1) for norm in norms]
-        self.margin = np.sqrt(slack * lengths[0] * lengths[1])  # of a pair, the product
-        self.measure, self.least, self.n_seen = measure, float(least), 0
+    def look(self, pairs: PairTiles, tile: Tile) -> None:
+        """Take from a tile what is wanted."""
+        raise NotImplementedError
 
-    def candidates(self) -> Iterator[Edges]:
-        """Yield the pairs whose |value| may reach `least`, with that of the tile."""
-        for at, to, tile, margin in self.products():
-            i, j, sizes = _entries_from(tile, self.least - margin)
-            rows, columns = self.order[at + i], self.order[to + j]
-            found = Edges(np.minimum(rows, columns), np.maximum(rows, columns), sizes)
-            near = sizes + self.margins(found) >= self.least
-            yield found.take(near & (at + i < to + j))
+    def empty(self) -> Any:
+        """Return a collector of the same kind that has seen nothing."""
+        raise NotImplementedError
 
-    def measured(self, pairs: Edges) -> Edges:
-        """Return the pairs whose value does reach `least`, with these values."""
-        edges = pairs._replace(values=self.measure(pairs.sources, pairs.targets))
-        return edges.take(np.abs(edges.values) >= self.least)
-
-    def margins(self, pairs: Edges) -> NDArray[np.float64]:
-        """Return what rounding may add to the value of each pair, or take from it."""
-        return self.margin[pairs.sources] * self.margin[pairs.targets]
-
-    def products(self) -> Iterator[tuple[int, int, NDArray, float]]:
-        """Yield first row, first column, tile and margin; tiles share their memory."""
-        n_bytes = min(_CACHE, get_config()["working_memory"] * 2**20)
-        side = max(1, math.isqrt(int(n_bytes) // 8))
-        starts = range(0, len(self.left), side)
-        memory = np.empty(min(side, len(self.left)) ** 2)
-        left, right = (np.maximum.reduceat(norm, starts) for norm in self.norms)
-        margin = np.maximum.reduceat(self.margin[self.order], starts)
-        for k, at in enumerate(starts):
-            limits, margins = right @ left[k], margin * margin[k]
-            rows = self.left[at : at + side]
-            for to in starts[k:]:
-                columns = self.right[to : to + side]
-                shape = len(rows), len(columns)
-                self.n_seen += math.comb(len(rows), 2) if at == to else math.prod(shape)
-                if limits[to // side] + margins[to // side] >= self.least:
-                    tile = memory[: math.prod(shape)].reshape(shape)
-                    np.matmul(rows, columns.T, out=tile)
-                    yield at, to, tile, margins[to // side]
+    def absorb(self, pairs: PairTiles, other: Any) -> None:
+        """Take what another collector has."""
+        raise NotImplementedError
 
 
-def _norms(rows: NDArray, n_blocks: int) -> NDArray[np.float64]:
-    """Return the norm of each block of each row, or slightly more; 0 for 0 alone."""
-    blocks = rows.reshape(len(rows), n_blocks, rows.shape[1] // n_blocks)
-    # What squares may lose to underflow is added: no small row passes for a row of 0.
-    squares = np.einsum("ijk,ijk->ij", blocks, blocks)
-    return np.sqrt(squares + 2 * rows.shape[1] * _FLOAT.tiny) * blocks.any(axis=2)
+def _searched(pairs: PairTiles, collector: Any, n_jobs: int | None) -> Any:
+    """Look through all panels. The first tells the workers from where on to look."""
+    panels, alone = range(n_panels(pairs)), effective_n_jobs(n_jobs) == 1
+    for panel in panels if alone else panels[:1]:
+        _look_through(collector, pairs, panel)
+    if not alone:
+        search = delayed(_look_through)
+        tasks = (search(collector.empty(), pairs, panel) for panel in panels[1:])
+        for other in Parallel(n_jobs=n_jobs)(tasks):
+            collector.absorb(pairs, other)
+    return collector
 
 
-def _entries_from(tile: NDArray, least: float) -> tuple[NDArray, NDArray, NDArray]:
-    """Return row, column and size of entries from `least` up, which few rows have."""
+def _look_through(collector: Any, pairs: PairTiles, panel: int) -> Any:
+    for tile in pairs.tiles(panel, collector):
+        collector.look(pairs, tile)
+    return collector
+
+
+class _Above(_Collector):
+    """All pairs from a bound up, as long as they fit in memory."""
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least, self.most = least, most
+        self.held, self.n_held = [Edges()], 0
+
+    def look(self, pairs: PairTiles, tile: Tile) -> None:
+        self._hold(_measured(pairs, _candidates(pairs, tile, self.least), self.least))
+
+    def empty(self) -> _Above:
+        return _Above(self.least, self.most)
+
+    def absorb(self, pairs: PairTiles, other: _Above) -> None:
+        self._hold(*other.held)
+
+    def _hold(self, *edges: Edges) -> None:
+        self.held += edges
+        self.n_held += sum(len(part.values) for part in edges)
+        if self.n_held > self.most:
+            raise _TooManyError
+
+
+class _TooManyError(Exception):
+    """More pairs exceed the threshold than fit in memory."""
+
+
+class _Strongest(_Collector):
+    """The strongest pairs; the bound rises while they are collected."""
+
+    def __init__(self, n_edges: int, least: float = _ABOVE_ZERO) -> None:
+        self.n_edges, self.n_wanted, self.least = n_edges, n_edges + 1, least
+        self.held, self.n_held = [Edges()], 0
+
+    def look(self, pairs: PairTiles, tile: Tile) -> None:
+        self._hold(pairs, _candidates(pairs, tile, self.least))
+
+    def empty(self) -> _Strongest:
+        return _Strongest(self.n_edges, self.least)
+
+    def absorb(self, pairs: PairTiles, other: _Strongest) -> None:
+        self.least = max(self.least, other.least)
+        self._hold(pairs, *other.held)
+
+    def _hold(self, pairs: PairTiles, *candidates: Edges) -> None:
+        self.held += candidates
+        self.n_held += sum(len(part.values) for part in candidates)
+        if self.n_held > 2 * self.n_wanted + _SPARE:
+            self._drop_weakest(pairs)
+
+    def _drop_weakest(self, pairs: PairTiles) -> None:
+        """Drop pairs that enough others exceed, and raise the bound accordingly."""
+        held, n_wanted = _join(self.held), self.n_wanted
+        if len(held.values) > n_wanted:
+            sizes, margins = np.abs(held.values), pairs.margins(*held[:2])
+            sure = np.partition(sizes - margins, -n_wanted)[-n_wanted]
+            self.least = max(self.least, float(sure))
+            held = held.take(sizes + margins >= self.least)
+        if len(held.values) > n_wanted + _SPARE // 2:  # too alike for the margin
+            held = _measured(pairs, held, self.least).strongest_first()
+            held = held.take(slice(n_wanted))
+        self.held, self.n_held = [held], len(held.values)
+
+    def result(self, pairs: PairTiles) -> tuple[Edges, float]:
+        """Return the edges above the largest value left out, and that value."""
+        self._drop_weakest(pairs)
+        edges = _measured(pairs, self.held[0], self.least).strongest_first()
+        sizes = np.abs(edges.values)
+        left_out = float(sizes[self.n_edges :].max(initial=0.0))
+        return edges.take(sizes > left_out), left_out
+
+
+class _Counts(_Collector):
+    """Numbers of pairs in bins of their values, and the strongest pairs."""
+
+    def __init__(self, reach: float, strongest: _Strongest) -> None:
+        self.reach, self.strongest = reach, strongest
+        self.counts = np.zeros(_BINS, dtype=np.int64)
+
+    def look(self, pairs: PairTiles, tile: Tile) -> None:
+        self.strongest.look(pairs, tile)
+        # From -reach to reach the bins have the numbers 0 to _BINS.
+        numbers = np.multiply(tile.values, _BINS / 2 / self.reach * pairs.unit)
+        numbers += _BINS / 2
+        if numbers.min(initial=0) < 0 or numbers.max(initial=0) >= _BINS:
+            np.clip(numbers, 0, _BINS - 1, out=numbers)
+        self.counts += np.bincount(_upper(tile, numbers.astype(np.intp)), None, _BINS)
+
+    def empty(self) -> _Counts:
+        return _Counts(self.reach, self.strongest.empty())
+
+    def absorb(self, pairs: PairTiles, other: _Counts) -> None:
+        self.counts += other.counts
+        self.strongest.absorb(pairs, other.strongest)
+
+
+class _AbsoluteSum(_Collector):
+    """The sum of |value| over the pairs, in units of the tiles."""
+
+    total = 0.0
+
+    def look(self, pairs: PairTiles, tile: Tile) -> None:
+        sizes = np.abs(_upper(tile, tile.values))
+        self.total += float(sizes.sum(dtype=np.float64))
+
+    def empty(self) -> _AbsoluteSum:
+        return _AbsoluteSum()
+
+    def absorb(self, pairs: PairTiles, other: _AbsoluteSum) -> None:
+        self.total += other.total
+
+
+# ---------------------------------------------------------------- tiles, and decisions
+def _candidates(pairs: PairTiles, tile: Tile, least: float) -> Edges:
+    """Return the pairs whose |value| may reach `least`, with that of the tile."""
+    i, j = _entries_from(tile.values, least / pairs.unit - tile.margin)
+    i, j = (found[tile.at + i < tile.to + j] for found in (i, j))
+    values = tile.values[i, j].astype(np.float64) * pairs.unit
+    rows, columns = pairs.order[tile.at + i], pairs.order[tile.to + j]
+    found = Edges(np.minimum(rows, columns), np.maximum(rows, columns), values)
+    return found.take(np.abs(values) + pairs.margins(*found[:2]) >= least)
+
+
+def _entries_from(tile: NDArray, least: float) -> tuple[NDArray, NDArray]:
+    """Return row and column of entries with |value| >= least, which few rows have."""
+    if tile.max(initial=0) < least and tile.min(initial=0) > -least:
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     rows = np.flatnonzero((tile.max(axis=1) >= least) | (tile.min(axis=1) <= -least))
-    sizes = np.abs(tile[rows]).ravel()
-    found = np.flatnonzero(sizes >= least)
-    i, j = np.divmod(found, tile.shape[1])
-    return rows[i], j, sizes[found]
+    i, j = np.nonzero(np.abs(tile[rows]) >= least)
+    return rows[i], j
 
 
-# ---------------------------------------------------------------------- its decisions
-def _inner(rows: NDArray, sources: NDArray, targets: NDArray) -> NDArray[np.float64]:
-    """Return the inner products of pairs of rows, each the same in any company."""
-    values = np.zeros(len(sources))
-    n_batch = max(1, _CACHE // (16 * max(1, rows.shape[1])))
-    for start in range(0, len(sources), n_batch):
-        batch = slice(start, start + n_batch)
-        left, right = rows[sources[batch]], rows[targets[batch]]
-        for at in range(0, rows.shape[1], 4096):  # einsum sums longer rows in pieces
-            part = np.s_[:, at : at + 4096]
-            values[batch] += np.einsum("ij,ij->i", left[part], right[part])
-    return values
+def _measured(pairs: PairTiles, candidates: Edges, least: float) -> Edges:
+    """Return the pairs whose value does reach `least`, with these values."""
+    edges = candidates._replace(values=pairs.measure(*candidates[:2]))
+    return edges.take(np.abs(edges.values) >= least)
 
 
-def _strongest(tiles: _Tiles, n_wanted: int) -> Edges:
-    """Return the first `n_wanted` pairs by decreasing |value|, then (i, j)."""
-    held, n_held = [Edges()], 0
-    for found in tiles.candidates():
-        held.append(found)
-        n_held += len(found.values)
-        if n_held > 2 * n_wanted + _SPARE:
-            held = [_leaders(_join(held), tiles, n_wanted)]
-            n_held = len(held[0].values)
-    edges = tiles.measured(_leaders(_join(held), tiles, n_wanted)).strongest_first()
-    return _filled(edges, len(tiles.order), n_wanted).take(slice(n_wanted))
+def _upper(tile: Tile, values: NDArray) -> NDArray:
+    """Return what stands for the pairs i < j of a tile, as a vector."""
+    if tile.at != tile.to:
+        return values.ravel()
+    return values[np.triu_indices(len(values), 1)]
 
 
-def _leaders(held: Edges, tiles: _Tiles, n_wanted: int) -> Edges:
-    """Drop pairs that `n_wanted` others exceed, and raise `least` accordingly."""
-    if len(held.values) <= n_wanted:
-        return held
-    sizes, margins = np.abs(held.values), tiles.margins(held)
-    tiles.least = max(tiles.least, np.partition(sizes - margins, -n_wanted)[-n_wanted])
-    held = held.take(sizes + margins >= tiles.least)
-    if len(held.values) > n_wanted + _SPARE // 2:  # too alike for the margin
-        held = tiles.measured(held).strongest_first().take(slice(n_wanted))
-    return held
+class _Difference:
+    """The values of pairs after less those before."""
+
+    def __init__(self, rows_before: NDArray, rows_after: NDArray) -> None:
+        self.before = partial(inner_products, rows_before)
+        self.after = partial(inner_products, rows_after)
+
+    def __call__(self, sources: NDArray, targets: NDArray) -> NDArray[np.float64]:
+        return self.after(sources, targets) - self.before(sources, targets)
 
 
-def _filled(edges: Edges, n_rows: int, n_wanted: int) -> Edges:
-    """Append pairs of value 0, which the search leaves out, up to `n_wanted`."""
-    if len(edges.values) >= n_wanted:
-        return edges
-    present = set(zip(*(numbers.tolist() for numbers in edges[:2]), strict=True))
-    others = (pair for pair in combinations(range(n_rows), 2) if pair not in present)
-    first = [*islice(others, n_wanted - len(present))]
-    sources, targets = np.array(first, dtype=np.intp).reshape(-1, 2).T
-    return _join([edges, Edges(sources, targets, np.zeros(len(first)))])
+def _pairs(rows: ArrayLike | PairTiles) -> PairTiles:
+    if hasattr(rows, "tiles"):
+        return rows  # type: ignore[return-value]
+    return RowProducts(np.ascontiguousarray(rows, dtype=np.float64))
 
 
 def _join(parts: list[Edges]) -> Edges:
     return Edges(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _too_many(held: Edges, tiles: _Tiles, most: float) -> str:
-    share = tiles.n_seen / math.comb(len(tiles.order), 2)
+def _too_many(
+    pairs: PairTiles, threshold: float, most: float, n_jobs: int | None
+) -> str:
+    """Count the pairs above a threshold, and find one that keeps fewer."""
+    found = census(pairs, 0, n_jobs=n_jobs)
+    folded = (found.counts + found.counts[::-1])[_BINS // 2 :]
+    above, bounds = folded[::-1].cumsum()[::-1], found.bounds[_BINS // 2 : -1]
     wanted = int(min(10**6, most))
-    rank = max(1, int(wanted * share))
-    better = np.partition(np.abs(held.values), -rank)[-rank]
+    better = bounds[np.argmax(above <= wanted)]
+    count = above[min(np.searchsorted(bounds, threshold), len(above) - 1)]
     return (
-        f"{len(held.values):,} pairs exceed the threshold in the first {share:.1%} of "
-        "the search, and more do not fit in half of the free memory. From these, a "
-        f"threshold of {better:.6g} is estimated to keep {wanted:,} pairs"
+        f"about {count:,} pairs exceed the threshold of {threshold:.6g}, more than fit "
+        f"in half of the free memory. A threshold of {better:.6g} keeps about "
+        f"{above[np.argmax(above <= wanted)]:,} pairs"
     )
