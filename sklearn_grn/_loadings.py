@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from sklearn_grn._column_blocks import ColumnBlocks
+from sklearn_grn._gene_names import as_strings, hint, match_is_poor
 from sklearn_grn._warn import warn_caller
 
 
@@ -105,6 +106,32 @@ def read_pathways(
     return Pathways(np.array(chosen, dtype=object), variance, columns)
 
 
+def posterior_deviation(
+    root: NDArray[np.float64], activity_variance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the posterior standard deviation of each activity.
+
+    Given a sample the factors have covariance C^-1 = T T', and the activity of a
+    pathway is its factor times phi^1/2. The values of the sample do not matter.
+
+    Parameters
+    ----------
+    root : ndarray of shape (rank, rank)
+        T, with the pathways last.
+    activity_variance : ndarray of shape (n_pathways,)
+        phi.
+
+    Returns
+    -------
+    ndarray of shape (n_pathways,)
+    """
+    # Cut off one, as in `Pathways.none`.
+    deviation = np.append(np.linalg.norm(root, axis=1), 0.0)
+    deviation = deviation[len(root) - len(activity_variance) : -1]
+    deviation *= np.sqrt(activity_variance)
+    return deviation
+
+
 def _align(
     loadings: Any, gene_names: NDArray | None, n_features: int
 ) -> tuple[NDArray, list[str] | None]:
@@ -181,10 +208,7 @@ def _by_name(table: pd.DataFrame, gene_names: NDArray | None, n_features: int) -
     """Return the rows of a table in the order of the genes, 0 where it has none."""
     if gene_names is None:
         return _by_position(table)
-    # As Python strings: look-ups in Arrow-backed ones are a hundred times slower.
-    index, genes = (
-        pd.Index(np.asarray(names, object)) for names in (table.index, gene_names)
-    )
+    index, genes = as_strings(table.index), as_strings(gene_names)
     _check_unique("loadings", index)
     _check_unique("fitted table", genes)
     rows = index.get_indexer(genes)
@@ -196,6 +220,7 @@ def _by_name(table: pd.DataFrame, gene_names: NDArray | None, n_features: int) -
         warn_caller(
             f"{unknown.sum()} of the {len(index)} genes of the loadings are not in the "
             f"fitted table and are left out, {index[unknown][0]!r} among them"
+            + (f". {hint(index, genes)}" if match_is_poor(rows, len(index)) else "")
         )
     values = table.to_numpy()[rows]
     values[rows < 0] = 0
@@ -220,7 +245,8 @@ def _refuse_strangers(table: pd.DataFrame, gene_names: NDArray) -> NoReturn:
     raise ValueError(
         "the loadings share no gene with the fitted table. Its first genes are "
         f"{list(gene_names[:3])}, those of the loadings are "
-        f"{table.index[:3].tolist()}. Use the same identifiers in both"
+        f"{table.index[:3].tolist()}. "
+        + (hint(table.index, gene_names) or "Use the same identifiers in both")
     )
 
 

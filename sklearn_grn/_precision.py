@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_grn._anndata import as_table
 from sklearn_grn._capacitance import Capacitance, append, remove
 from sklearn_grn._covariance_models import (
     CovarianceModel,
@@ -27,7 +28,7 @@ from sklearn_grn._diagonal_low_rank import (
 )
 from sklearn_grn._factor_analysis import factor_analysis_model
 from sklearn_grn._likelihood import explain, log_density, squared_mahalanobis
-from sklearn_grn._loadings import Pathways, read_pathways
+from sklearn_grn._loadings import Pathways, posterior_deviation, read_pathways
 from sklearn_grn._shrinkage import shrinkage_model
 from sklearn_grn._spectrum import squared_distance
 
@@ -110,6 +111,9 @@ class FactorPrecisionEstimator(BaseEstimator):
         Their loadings, as given.
     activity_variance_ : ndarray of shape (n_pathways,)
         Variance of each pathway's activity.
+    activity_std_ : ndarray of shape (n_pathways,)
+        Posterior standard deviation of each pathway's activity in a sample, whatever
+        the sample.
     condition_number_ : float
         Largest eigenvalue of the covariance over its smallest, computed when first
         asked for.
@@ -200,6 +204,7 @@ class FactorPrecisionEstimator(BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             Expression table, samples x genes, log-transformed. float32 stays float32.
+            Here and in the other methods an AnnData is taken by its `X`.
             With ``method="precomputed"`` a covariance, (n_features, n_features).
         y : Ignored
             Not used, present for API consistency by convention.
@@ -255,7 +260,7 @@ class FactorPrecisionEstimator(BaseEstimator):
                 self.n_features_in_ = X.shape[0]
                 return structured_model(covariance_state(X), number)
             return precomputed_model(validate_data(self, X, dtype=_FLOATS), number)
-        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
+        X = validate_data(self, as_table(X), dtype=_FLOATS, ensure_min_samples=2)
         self.n_samples_seen_ = len(X)
         if self.method == "factor_analysis":
             return factor_analysis_model(
@@ -384,6 +389,7 @@ class FactorPrecisionEstimator(BaseEstimator):
             partial_correlation_=partial_correlation,
             pathway_names_=pathways.names,
             activity_variance_=pathways.activity_variance,
+            activity_std_=posterior_deviation(state.root, pathways.activity_variance),
             _pathways=pathways,
             _state=state,
         )
@@ -529,5 +535,5 @@ class FactorPrecisionEstimator(BaseEstimator):
 
     def _centre(self, X: Any) -> NDArray:
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=_FLOATS)
+        X = validate_data(self, as_table(X), reset=False, dtype=_FLOATS)
         return X - self.location_.astype(X.dtype)

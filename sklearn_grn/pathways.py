@@ -1,16 +1,18 @@
-"""Pathways as people hold them, turned into loadings in units of expression.
+"""Pathways as people hold them, turned into loadings, and what they do to a network.
 
 Prior knowledge says which genes follow a pathway, in which direction and how surely:
 signs or weights. A loading says by how much the level of a gene moves when the activity
-of the pathway moves by one. `pathway_loadings` lays a long table out as genes x
-pathways, `scale_loadings` gives it the units of the expression table, and
-`added_variance` tells what the pathways then add to each gene.
+of the pathway moves by one.
+
+`read_gmt` and `read_net` read files, `pathway_loadings` lays a long table out as genes
+x pathways, `scale_loadings` gives it the units of the expression table, and
+`added_variance` tells what the pathways then add to each gene. Others take a fitted
+estimator: what a pathway explains, which edges it moves, and how active it is.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,80 +20,43 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-__all__ = ["added_variance", "pathway_loadings", "scale_loadings"]
+from sklearn_grn._activity_variance import fit_activity_variance
+from sklearn_grn._anndata import expression_table, write_anndata
+from sklearn_grn._explained_covariance import (
+    baseline_covariance,
+    explain_pair,
+    pathway_covariance,
+    variance_shares,
+)
+from sklearn_grn._gene_names import find, some, without_version
+from sklearn_grn._gene_sets import read_gmt, read_net, write_gmt
+from sklearn_grn._nets import pathway_coverage, pathway_loadings, rename_targets
+from sklearn_grn._pathway_effects import edge_effects, network_changes
+
+__all__ = [
+    "added_variance",
+    "baseline_covariance",
+    "edge_effects",
+    "explain_pair",
+    "expression_table",
+    "fit_activity_variance",
+    "network_changes",
+    "pathway_covariance",
+    "pathway_coverage",
+    "pathway_loadings",
+    "read_gmt",
+    "read_net",
+    "rename_targets",
+    "scale_loadings",
+    "variance_shares",
+    "without_version",
+    "write_anndata",
+    "write_gmt",
+]
 
 # At the default of a tenth, no pathway alone adds more than three tenths to the
 # variance of a gene, and it takes four of them to double it.
 _LARGEST_SHARE = 3
-_PAIR = ["source", "target"]
-
-
-def pathway_loadings(
-    net: Any, genes: Any = None, *, min_targets: int = 5
-) -> pd.DataFrame:
-    """Lay a table of pathways and their targets out as genes x pathways.
-
-    Parameters
-    ----------
-    net : DataFrame or dict of columns
-        One row for each pathway and gene: columns `source` (pathway), `target` (gene)
-        and `weight`, 1 throughout if there is no such column. Others are not read.
-    genes : sequence of str, default=None
-        Measured genes, for instance ``expression.columns``: the rows, all of them, in
-        this order. None takes the targets in the order of their appearance.
-    min_targets : int, default=5
-        A pathway with fewer targets among the genes is left out. A weight of 0 does
-        not make a target.
-
-    Returns
-    -------
-    DataFrame of shape (n_genes, n_pathways)
-        Weights, 0 where the net has none; pathways in the order of their appearance.
-
-    Raises
-    ------
-    ValueError
-        If a column or a name is missing, a weight is not a finite number, a pair of
-        source and target comes twice (merge such rows first: whether they add up
-        depends on where they come from), a gene comes twice, no target is among the
-        genes, or no pathway has enough of them.
-
-    Warns
-    -----
-    UserWarning
-        Counts the targets that are not among the genes, and names the pathways that
-        are left out.
-
-    See Also
-    --------
-    scale_loadings : Turn the weights into loadings in units of expression.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from sklearn_grn.pathways import pathway_loadings
-    >>> net = {"source": ["p53", "p53"], "target": ["MDM2", "CDKN1A"], "weight": [2, 3]}
-    >>> pathway_loadings(net, ["CDKN1A", "TP53", "MDM2"], min_targets=2)["p53"].tolist()
-    [3.0, 0.0, 2.0]
-    """
-    table = _read_net(net)
-    source, pathways = pd.factorize(table["source"])
-    target, targets = pd.factorize(table["target"])
-    index = pd.Index(targets if genes is None else genes)
-    position = _find(targets, index, "net", "genes")
-
-    weights = np.zeros((len(index), len(pathways)))
-    row, measured = position[target], position[target] >= 0
-    weights[row[measured], source[measured]] = table["weight"][measured]
-    n_targets = np.count_nonzero(weights, axis=0)
-    keep = n_targets >= min_targets
-    if not keep.any():
-        raise ValueError(
-            f"no pathway has min_targets={min_targets} targets among the {len(index)} "
-            f"genes; {pathways[n_targets.argmax()]!r} has most, {n_targets.max()}"
-        )
-    _warn_of_losses(targets[position < 0], len(targets), pathways[~keep])
-    return pd.DataFrame(weights[:, keep], index=index, columns=pathways[keep])
 
 
 def scale_loadings(
@@ -258,14 +223,14 @@ def _without_constant_genes(table: pd.DataFrame, variances: NDArray) -> NDArray:
     if len(constant):
         warnings.warn(
             f"{len(constant)} of the {len(table)} genes do not vary, so they have no "
-            f"unit, and their loadings are 0: {_some(table.index[constant])}",
+            f"unit, and their loadings are 0: {some(table.index[constant])}",
             stacklevel=3,
         )
     empty = np.flatnonzero(~weights.any(axis=0))
     if len(empty):
         raise ValueError(
             "a pathway needs a gene of non-zero weight that varies; these have none "
-            f"among the {len(table)} genes: {_some(table.columns[empty])}"
+            f"among the {len(table)} genes: {some(table.columns[empty])}"
         )
     return weights
 
@@ -281,40 +246,6 @@ def _warn_of_large_sums(total: NDArray, genes: pd.Index) -> None:
         )
 
 
-def _read_net(net: Any) -> pd.DataFrame:
-    """Return source, target and weight of a net, checked."""
-    columns = list(net.columns if hasattr(net, "columns") else net)
-    if not set(_PAIR) <= set(columns):
-        raise ValueError(
-            f"a net has columns {_PAIR} and may have weight; this one has {columns}"
-        )
-    table = pd.DataFrame({name: np.asarray(net[name], object) for name in _PAIR})
-    nameless = table.isna() | (table == "")
-    table["weight"] = np.asarray(net["weight"] if "weight" in columns else 1.0, float)
-    problems = {
-        "lack a name (pandas takes a gene called NA for missing unless it reads with "
-        "keep_default_na=False)": nameless.any(axis=1),
-        "have no finite weight": ~np.isfinite(table["weight"]),
-        "repeat the source and target of another; merge them": table.duplicated(_PAIR),
-    }
-    for problem, wrong in problems.items():
-        if wrong.any():
-            pairs = table.loc[wrong, _PAIR].itertuples(index=False, name=None)
-            raise ValueError(f"{wrong.sum()} rows of the net {problem}: {_some(pairs)}")
-    return table
-
-
-def _warn_of_losses(lost: pd.Index, n_targets: int, few: pd.Index) -> None:
-    losses = []
-    if len(lost):
-        of = f"{len(lost)} of the {n_targets} targets"
-        losses += [f"{of} are not among the genes and are left out: {_some(lost)}"]
-    if len(few):
-        losses += [f"{len(few)} pathways have too few targets left: {_some(few)}"]
-    if losses:
-        warnings.warn("; ".join(losses), stacklevel=3)
-
-
 def _read(loadings: Any, gene_variances: Any) -> tuple[pd.DataFrame, NDArray]:
     """Return loadings, as a table, and variances of the genes that have both."""
     named = isinstance(loadings, (pd.DataFrame, pd.Series))
@@ -325,7 +256,7 @@ def _read(loadings: Any, gene_variances: Any) -> tuple[pd.DataFrame, NDArray]:
     _check_shapes(table.shape, np.shape(gene_variances), by_name)
     variances = np.asarray(gene_variances, dtype=float)
     if by_name:
-        row = _find(table.index, gene_variances.index, "loadings", "gene_variances")
+        row = find(table.index, gene_variances.index, "loadings", "gene_variances")
         table, variances = table[row >= 0], variances[row[row >= 0]]
         if n_lost := np.count_nonzero(row < 0):
             lost = f"{n_lost} of the {len(row)} genes of the loadings have no variance"
@@ -354,7 +285,7 @@ def _check_values(table: pd.DataFrame, variances: NDArray) -> None:
     }
     for problem, wrong in problems.items():
         if wrong.any():
-            genes = _some(table.index[np.flatnonzero(wrong)])
+            genes = some(table.index[np.flatnonzero(wrong)])
             raise ValueError(f"{problem}; {wrong.sum()} genes break this: {genes}")
 
 
@@ -369,31 +300,3 @@ def _check_fraction(variance_explained: Any, names: pd.Index) -> NDArray:
             f"each of the {len(names)} pathways, above 0 and at most 1 (0.1 is a tenth)"
         )
     return fraction
-
-
-def _find(wanted: Any, known: pd.Index, what: str, where: str) -> NDArray:
-    """Return the position of each wanted gene among the known, -1 where it is not."""
-    # As Python strings: look-ups in Arrow-backed ones are a hundred times slower.
-    wanted, known = (
-        pd.Index(np.asarray(names, object), dtype=object) for names in (wanted, known)
-    )
-    for names, table in ((wanted, what), (known, where)):
-        if names.has_duplicates:
-            raise ValueError(
-                f"gene names of the {table} are not unique, so nothing can be aligned "
-                f"by name: {_some(names[names.duplicated()].unique())}"
-            )
-    row = known.get_indexer(wanted)
-    if not (row >= 0).any():
-        raise ValueError(
-            f"no gene of the {what} is among those of the {where}: "
-            f"{wanted[:3].tolist()} are the first, and {known[:3].tolist()}. Use the "
-            "same identifiers in both, with the genes as rows"
-        )
-    return row
-
-
-def _some(names: Iterable[Any]) -> str:
-    """Return names for a message, no more than ten."""
-    names = list(names)
-    return ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
