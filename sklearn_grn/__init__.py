@@ -1,6 +1,23 @@
 """Gene regulatory networks inside scikit-learn, read off a precision matrix."""
 
 from sklearn_grn._diagonal_low_rank import DiagonalPlusLowRank
+from sklearn_grn._edge_features import EdgeFeatures
+from sklearn_grn._network_comparison import compare_networks, network_statistics
+from sklearn_grn._pathway_activities import PathwayActivities
 from sklearn_grn._precision import FactorPrecisionEstimator
+from sklearn_grn._selection import NetworkEdgeSelector
+from sklearn_grn._selection_cv import NetworkEdgeSelectorCV
+from sklearn_grn._significance import SignificanceTest, test_edges
 
-__all__ = ["DiagonalPlusLowRank", "FactorPrecisionEstimator"]
+__all__ = [
+    "DiagonalPlusLowRank",
+    "EdgeFeatures",
+    "FactorPrecisionEstimator",
+    "NetworkEdgeSelector",
+    "NetworkEdgeSelectorCV",
+    "PathwayActivities",
+    "SignificanceTest",
+    "compare_networks",
+    "network_statistics",
+    "test_edges",
+]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -48,7 +48,11 @@ class Edges(NamedTuple):
 
     def strongest_first(self) -> Edges:
         """Sort by decreasing |value|, equal ones in the order of (i, j)."""
-        return self.take(np.lexsort((self.targets, self.sources, -np.abs(self.values))))
+        return self.take(self.order())
+
+    def order(self) -> NDArray[np.intp]:
+        """Return where the strongest is, the next, and so on."""
+        return np.lexsort((self.targets, self.sources, -np.abs(self.values)))
 
 
 class Census(NamedTuple):
@@ -145,6 +149,33 @@ def strongest_edges(
     return _searched(pairs, _Strongest(n_edges), n_jobs).result(pairs)
 
 
+def largest_of_others(
+    rows: ArrayLike | PairTiles, edges: Edges, *, n_jobs: int | None = None
+) -> float:
+    """Return the largest |w_i . w_j| of all pairs that are not among some edges.
+
+    Parameters
+    ----------
+    rows : array-like of shape (n_rows, n_columns), or PairTiles
+        As in `edges_above`.
+    edges : Edges
+        Some of its pairs.
+    n_jobs : int or None
+        As in `edges_above`.
+
+    Returns
+    -------
+    float
+    """
+    pairs = _pairs(rows)
+    found, left_out = strongest_edges(pairs, len(edges.values), n_jobs=n_jobs)
+    first, second = (
+        part.sources * len(pairs.order) + part.targets for part in (found, edges)
+    )
+    others = ~np.isin(first, second)
+    return float(np.abs(found.values[others]).max(initial=left_out))
+
+
 def strongest_changes(
     rows_before: ArrayLike,
     rows_after: ArrayLike,
@@ -232,25 +263,25 @@ def mean_absolute(rows: ArrayLike | PairTiles, *, n_jobs: int | None = None) -> 
 
 
 # ------------------------------------------------------------- panels and their workers
-class _Collector:
+class _Collector(Protocol):
     """Looks through tiles, panel after panel; another one may have looked at others."""
 
-    least = -np.inf  # pairs below it are of no interest
+    least: float  # pairs below it are of no interest
 
     def look(self, pairs: PairTiles, tile: Tile) -> None:
         """Take from a tile what is wanted."""
-        raise NotImplementedError
 
     def empty(self) -> Any:
         """Return a collector of the same kind that has seen nothing."""
-        raise NotImplementedError
 
     def absorb(self, pairs: PairTiles, other: Any) -> None:
         """Take what another collector has."""
-        raise NotImplementedError
 
 
-def _searched(pairs: PairTiles, collector: Any, n_jobs: int | None) -> Any:
+_Kind = TypeVar("_Kind", bound=_Collector)
+
+
+def _searched(pairs: PairTiles, collector: _Kind, n_jobs: int | None) -> _Kind:
     """Look through all panels. The first tells the workers from where on to look."""
     panels, alone = range(n_panels(pairs)), effective_n_jobs(n_jobs) == 1
     for panel in panels if alone else panels[:1]:
@@ -263,13 +294,13 @@ def _searched(pairs: PairTiles, collector: Any, n_jobs: int | None) -> Any:
     return collector
 
 
-def _look_through(collector: Any, pairs: PairTiles, panel: int) -> Any:
+def _look_through(collector: _Kind, pairs: PairTiles, panel: int) -> _Kind:
     for tile in pairs.tiles(panel, collector):
         collector.look(pairs, tile)
     return collector
 
 
-class _Above(_Collector):
+class _Above:
     """All pairs from a bound up, as long as they fit in memory."""
 
     def __init__(self, least: float, most: float) -> None:
@@ -277,12 +308,15 @@ class _Above(_Collector):
         self.held, self.n_held = [Edges()], 0
 
     def look(self, pairs: PairTiles, tile: Tile) -> None:
+        """Take from a tile what is wanted."""
         self._hold(_measured(pairs, _candidates(pairs, tile, self.least), self.least))
 
     def empty(self) -> _Above:
+        """Return a collector of the same kind that has seen nothing."""
         return _Above(self.least, self.most)
 
     def absorb(self, pairs: PairTiles, other: _Above) -> None:
+        """Take what another collector has."""
         self._hold(*other.held)
 
     def _hold(self, *edges: Edges) -> None:
@@ -296,7 +330,7 @@ class _TooManyError(Exception):
     """More pairs exceed the threshold than fit in memory."""
 
 
-class _Strongest(_Collector):
+class _Strongest:
     """The strongest pairs; the bound rises while they are collected."""
 
     def __init__(self, n_edges: int, least: float = _ABOVE_ZERO) -> None:
@@ -304,12 +338,15 @@ class _Strongest(_Collector):
         self.held, self.n_held = [Edges()], 0
 
     def look(self, pairs: PairTiles, tile: Tile) -> None:
+        """Take from a tile what is wanted."""
         self._hold(pairs, _candidates(pairs, tile, self.least))
 
     def empty(self) -> _Strongest:
+        """Return a collector of the same kind that has seen nothing."""
         return _Strongest(self.n_edges, self.least)
 
     def absorb(self, pairs: PairTiles, other: _Strongest) -> None:
+        """Take what another collector has."""
         self.least = max(self.least, other.least)
         self._hold(pairs, *other.held)
 
@@ -341,43 +378,53 @@ class _Strongest(_Collector):
         return edges.take(sizes > left_out), left_out
 
 
-class _Counts(_Collector):
+class _Counts:
     """Numbers of pairs in bins of their values, and the strongest pairs."""
+
+    least = -np.inf
 
     def __init__(self, reach: float, strongest: _Strongest) -> None:
         self.reach, self.strongest = reach, strongest
         self.counts = np.zeros(_BINS, dtype=np.int64)
 
     def look(self, pairs: PairTiles, tile: Tile) -> None:
+        """Take from a tile what is wanted."""
         self.strongest.look(pairs, tile)
         # From -reach to reach the bins have the numbers 0 to _BINS.
-        numbers = np.multiply(tile.values, _BINS / 2 / self.reach * pairs.unit)
+        scale = min(_BINS / 2 / self.reach * pairs.unit, 1e30)  # a float32, too
+        numbers = np.multiply(tile.values, scale)
         numbers += _BINS / 2
         if numbers.min(initial=0) < 0 or numbers.max(initial=0) >= _BINS:
             np.clip(numbers, 0, _BINS - 1, out=numbers)
         self.counts += np.bincount(_upper(tile, numbers.astype(np.intp)), None, _BINS)
 
     def empty(self) -> _Counts:
+        """Return a collector of the same kind that has seen nothing."""
         return _Counts(self.reach, self.strongest.empty())
 
     def absorb(self, pairs: PairTiles, other: _Counts) -> None:
+        """Take what another collector has."""
         self.counts += other.counts
         self.strongest.absorb(pairs, other.strongest)
 
 
-class _AbsoluteSum(_Collector):
+class _AbsoluteSum:
     """The sum of |value| over the pairs, in units of the tiles."""
 
+    least = -np.inf
     total = 0.0
 
     def look(self, pairs: PairTiles, tile: Tile) -> None:
+        """Take from a tile what is wanted."""
         sizes = np.abs(_upper(tile, tile.values))
         self.total += float(sizes.sum(dtype=np.float64))
 
     def empty(self) -> _AbsoluteSum:
+        """Return a collector of the same kind that has seen nothing."""
         return _AbsoluteSum()
 
     def absorb(self, pairs: PairTiles, other: _AbsoluteSum) -> None:
+        """Take what another collector has."""
         self.total += other.total
 
 
@@ -444,7 +491,7 @@ def _too_many(
     above, bounds = folded[::-1].cumsum()[::-1], found.bounds[_BINS // 2 : -1]
     wanted = int(min(10**6, most))
     better = bounds[np.argmax(above <= wanted)]
-    count = above[min(np.searchsorted(bounds, threshold), len(above) - 1)]
+    count = above[min(int(np.searchsorted(bounds, threshold)), len(above) - 1)]
     return (
         f"about {count:,} pairs exceed the threshold of {threshold:.6g}, more than fit "
         f"in half of the free memory. A threshold of {better:.6g} keeps about "

@@ -101,7 +101,7 @@ class RowProducts:
             for side, unit in zip(sides, units, strict=True)
         ]
         self.unit = units[0] * units[-1]
-        self._left, self._right, self._rows = scaled[0], scaled[-1], left
+        self._left, self._right, self.rows = scaled[0], scaled[-1], left
         self._norms = norms[0], norms[-1]  # of the rows as they came
         self._measure = measure
 
@@ -133,7 +133,7 @@ class RowProducts:
         """Return the values of pairs, each the same in any company."""
         if self._measure is not None:
             return self._measure(sources, targets)
-        return inner_products(self._rows, sources, targets)
+        return inner_products(self.rows, sources, targets)
 
     def tiles(self, panel: int, bound: Bound) -> Iterator[Tile]:
         """Yield the tiles of a panel of rows that may reach the bound."""

@@ -442,9 +442,7 @@ def test_the_refusal_counts_the_pairs(little_memory):
 
 
 def test_more_strongest_pairs_than_memory_are_refused(little_memory):
-    with pytest.raises(
-        ValueError, match="1,000 edges are asked for"
-    ):
+    with pytest.raises(ValueError, match="1,000 edges are asked for"):
         strongest_edges(np.ones((200, 1)), 1000)
 
 
