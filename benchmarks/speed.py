@@ -59,7 +59,8 @@ def main() -> None:
     print(header(repeats), end="\n\n")
     print("| what | anchor | ours | anchor / ours | agree to |")
     print("|---|--:|--:|--:|--:|", flush=True)
-    memory = [peak_memory(n_genes, fits) for fits in (False, True)]
+    calls = None, FactorPrecisionEstimator().fit
+    memory = [peak_memory(n_genes, call) for call in calls]
     for rows in (
         fit_rows(n_genes, repeats, *memory),
         update_rows(n_genes, repeats, options.skip_inverse),
@@ -162,23 +163,23 @@ def corpcor_seconds(n_genes: int) -> NDArray | str:
     return np.array([float(run.stdout)])
 
 
-def peak_memory(n_genes: int, fits: bool) -> float:
-    """Return the peak memory of a fresh process in GB.
+def peak_memory(n_genes: int, call: Callable[[NDArray], Any] | None) -> float:
+    """Return the peak memory in GB of a fresh process that calls with a table.
 
     Linux hands the peak of a process down to the programs it starts, so this comes
     before anything large is made.
     """
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=fresh) as pool:
-        return pool.submit(own_peak_memory, n_genes, fits).result()
+        return pool.submit(own_peak_memory, n_genes, call).result()
 
 
-def own_peak_memory(n_genes: int, fits: bool) -> float:
+def own_peak_memory(n_genes: int, call: Callable[[NDArray], Any] | None) -> float:
     import resource  # not on Windows
 
     table = simulate(N_SAMPLES, n_genes)
-    if fits:
-        FactorPrecisionEstimator().fit(table)
+    if call is not None:
+        call(table)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 

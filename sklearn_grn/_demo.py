@@ -10,17 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_grn._edge_search import (
-    edges_above,
-    mean_absolute,
-    strongest_changes,
-    strongest_edges,
-)
+from sklearn_grn._inner_estimator import last_step
+from sklearn_grn._network_comparison import compare_networks, network_statistics
 from sklearn_grn._precision import FactorPrecisionEstimator
+from sklearn_grn._selection import NetworkEdgeSelector
 from sklearn_grn.datasets import load_leukemia, load_progeny
 from sklearn_grn.pathways import added_variance, pathway_loadings, scale_loadings
 
-_CUT = 0.05  # |rho| from which the summary counts an edge
+_N_EDGES = 1000  # in the network before
 _SHOWN = 8
 
 
@@ -34,18 +31,24 @@ def run(write: Callable[[str], Any] = print) -> None:
     """
     expression = load_leukemia(as_frame=True).data
     loadings = progeny_loadings(expression)
-    before, seconds = _timed(FactorPrecisionEstimator().fit, expression)
-    after, update = _quickest_update(before, loadings)
+    selector = NetworkEdgeSelector(threshold=0, max_edges=_N_EDGES)
+    before, seconds = _timed(selector.fit, expression)
+    update = _quickest_update(before.estimator_, loadings)
+    after = copy.copy(before).partial_fit_pathways(loadings)
     write(
         f"Acute lymphoblastic leukaemia: {expression.shape[0]} samples of "
-        f"{expression.shape[1]} genes, fitted in {1e3 * seconds:.0f} ms "
-        f"(shrinkage {before.shrinkage_:.3f})"
+        f"{expression.shape[1]} genes; fitted, and the {_N_EDGES:,} strongest edges "
+        f"found, in {1e3 * seconds:.0f} ms (shrinkage "
+        f"{before.estimator_.shrinkage_:.3f})"
     )
     _report_pathways(write, loadings, expression.var())
-    _report_time(write, after, update)
+    _report_time(write, after.estimator_, update)
     _write_table(write, "The network", summaries(before, after))
-    _write_table(write, "Strongest edges after", strongest(after, _SHOWN))
-    _write_table(write, "Edges that changed most", changes(before, after, _SHOWN))
+    _report_comparison(write, before, after)
+    _write_table(write, "Hubs after", network_statistics(after).hubs.head(_SHOWN))
+    _write_table(write, "Strongest edges after", after.edges_.head(_SHOWN))
+    changed = after.edge_changes_.drop(columns="change_of_size")
+    _write_table(write, "Edges that changed most", changed.head(_SHOWN))
 
 
 def progeny_loadings(expression: pd.DataFrame) -> pd.DataFrame:
@@ -67,12 +70,12 @@ def progeny_loadings(expression: pd.DataFrame) -> pd.DataFrame:
     return scale_loadings(loadings, expression.var(), variance_explained=0.1)
 
 
-def summaries(*estimators: FactorPrecisionEstimator) -> pd.DataFrame:
-    """Return one row of network statistics for each of two estimators.
+def summaries(*selectors: NetworkEdgeSelector) -> pd.DataFrame:
+    """Return one row of network statistics for each of two networks.
 
     Parameters
     ----------
-    *estimators : FactorPrecisionEstimator
+    *selectors : NetworkEdgeSelector
         The network before, and after.
 
     Returns
@@ -80,73 +83,32 @@ def summaries(*estimators: FactorPrecisionEstimator) -> pd.DataFrame:
     DataFrame
     """
     rows = []
-    for name, estimator in zip(("before", "after"), estimators, strict=True):
-        factor = estimator.partial_correlation_.row_factor()
-        n_edges = len(edges_above(factor, _CUT).values)
-        n_pairs = len(factor) * (len(factor) - 1) // 2
-        largest = abs(strongest_edges(factor, 1)[0].values[0])
-        means = (mean_absolute(factor), largest, estimator.condition_number_)
-        rows.append((name, n_edges, f"{n_edges / n_pairs:.3%}", *means))
-    columns = [f"edges > {_CUT}", "density", "mean |rho|", "largest", "condition"]
+    for name, selector in zip(("before", "after"), selectors, strict=True):
+        found = network_statistics(selector)
+        means = found.mean_partial_correlation, found.largest_partial_correlation
+        condition = last_step(selector.estimator_).condition_number_
+        density = f"{found.density:.3%}"
+        rows.append((name, found.n_edges, density, *means, condition))
+    cut = selectors[0].threshold_
+    columns = [f"edges > {cut:.3f}", "density", "mean |rho|", "largest", "condition"]
     return pd.DataFrame(rows, columns=["", *columns])
 
 
-def strongest(estimator: FactorPrecisionEstimator, n_edges: int) -> pd.DataFrame:
-    """Return the strongest edges by gene name.
-
-    Parameters
-    ----------
-    estimator : FactorPrecisionEstimator
-        Fitted on a table with gene names.
-    n_edges : int
-
-    Returns
-    -------
-    DataFrame
-        Columns source, target, partial_correlation.
-    """
-    names, factor = estimator.feature_names_in_, estimator.partial_correlation_
-    edges, _ = strongest_edges(factor.row_factor(), n_edges)
-    return pd.DataFrame(
-        {
-            "source": names[edges.sources],
-            "target": names[edges.targets],
-            "partial_correlation": edges.values,
-        }
-    )
-
-
-def changes(
-    before: FactorPrecisionEstimator, after: FactorPrecisionEstimator, n_edges: int
-) -> pd.DataFrame:
-    """Return the edges that differ most between two networks of the same genes.
-
-    Parameters
-    ----------
-    before, after : FactorPrecisionEstimator
-        Fitted on a table with gene names.
-    n_edges : int
-
-    Returns
-    -------
-    DataFrame
-        Columns source, target, before, after, change.
-    """
-    first = before.partial_correlation_.row_factor()
-    second = after.partial_correlation_.row_factor()
-    sources, targets, old, new = strongest_changes(first, second, n_edges)
-    names = after.feature_names_in_
-    ends = {"source": names[sources], "target": names[targets]}
-    return pd.DataFrame(ends | {"before": old, "after": new, "change": new - old})
-
-
-def _quickest_update(
-    before: FactorPrecisionEstimator, loadings: pd.DataFrame
-) -> tuple[FactorPrecisionEstimator, float]:
+def _quickest_update(before: FactorPrecisionEstimator, loadings: pd.DataFrame) -> float:
     """Add pathways to a few copies; the first call warms the caches."""
     grown = [copy.copy(before) for _ in range(6)]
     updates = [_timed(each.partial_fit_pathways, loadings) for each in grown]
-    return min(updates[1:], key=lambda timed: timed[1])
+    return min(seconds for _, seconds in updates[1:])
+
+
+def _report_comparison(
+    write: Callable[[str], Any], before: NetworkEdgeSelector, after: NetworkEdgeSelector
+) -> None:
+    found = compare_networks(before, after)
+    write(
+        f"{len(found.kept)} edges stay, {len(found.gained)} are new, "
+        f"{len(found.lost)} are gone\n"
+    )
 
 
 def _report_pathways(

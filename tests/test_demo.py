@@ -6,10 +6,9 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from sklearn_grn import FactorPrecisionEstimator, _demo
+from sklearn_grn import NetworkEdgeSelector, _demo
 from sklearn_grn._cli import main
 from sklearn_grn.datasets import load_leukemia
 
@@ -21,15 +20,15 @@ def expression():
 
 @pytest.fixture(scope="module")
 def networks(expression):
-    before = FactorPrecisionEstimator().fit(expression.iloc[:, :60])
+    before = NetworkEdgeSelector(threshold=0.05).fit(expression.iloc[:, :60])
     loadings = np.zeros((60, 2))
     loadings[:9, 0], loadings[20:30, 1] = 0.5, -0.3
     return before, copy.copy(before).partial_fit_pathways(loadings)
 
 
-def dense_pairs(estimator):
+def dense_pairs(selector):
     """Return sizes of all partial correlations, the slow way."""
-    correlation = np.asarray(estimator.partial_correlation_)
+    correlation = np.asarray(selector.estimator_.partial_correlation_)
     return np.abs(correlation[np.triu_indices(len(correlation), 1)])
 
 
@@ -69,28 +68,20 @@ def test_progeny_adds_a_tenth_of_the_variance_to_each_pathway(expression):
 
 def test_summaries_are_those_of_the_dense_matrix(networks):
     table = _demo.summaries(*networks)
-    for row, estimator in zip(table.itertuples(index=False), networks, strict=True):
-        sizes = dense_pairs(estimator)
+    assert table.columns[1] == "edges > 0.050"
+    for row, selector in zip(table.itertuples(index=False), networks, strict=True):
+        sizes = dense_pairs(selector)
         assert row[1] == (sizes > 0.05).sum()
         assert row[2] == f"{(sizes > 0.05).mean():.3%}"
-        np.testing.assert_allclose(row[3:5], [sizes.mean(), sizes.max()])
-        assert row[5] == estimator.condition_number_
+        np.testing.assert_allclose(row[3:5], [sizes.mean(), sizes.max()], rtol=1e-6)
+        assert row[5] == selector.estimator_.condition_number_
 
 
-def test_strongest_edges_are_sorted_and_named(networks):
-    edges = _demo.strongest(networks[0], 5)
-    expected = np.sort(dense_pairs(networks[0]))[::-1][:5]
-    np.testing.assert_allclose(edges["partial_correlation"].abs(), expected)
-    table = pd.DataFrame(networks[0].partial_correlation_)
-    table.index = table.columns = networks[0].feature_names_in_
-    for edge in edges.itertuples():
-        value = table.loc[edge.source, edge.target]
-        assert value == pytest.approx(edge.partial_correlation)
-
-
-def test_changes_are_the_largest(networks):
-    table = _demo.changes(*networks, 5)
-    rho = [np.asarray(each.partial_correlation_) for each in networks]
-    largest = np.sort(np.abs(np.triu(rho[1] - rho[0])), axis=None)[::-1][:5]
-    np.testing.assert_allclose(table["change"].abs(), largest, rtol=1e-9)
-    np.testing.assert_allclose(table["after"] - table["before"], table["change"])
+def test_edges_are_counted_as_kept_new_and_gone(capsys):
+    main(["demo"])
+    report = capsys.readouterr().out
+    found = re.search(r"(\d+) edges stay, (\d+) are new, (\d+) are gone", report)
+    kept, new, gone = map(int, found.groups())
+    after = int(re.search(r"^ +after +(\d+)", report, re.MULTILINE)[1])
+    assert kept + gone == 1000
+    assert kept + new == after

@@ -4,8 +4,17 @@ import copy
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
-from sklearn_grn import FactorPrecisionEstimator
+from sklearn_grn import (
+    EdgeFeatures,
+    FactorPrecisionEstimator,
+    NetworkEdgeSelector,
+    NetworkEdgeSelectorCV,
+    compare_networks,
+    network_statistics,
+)
 
 SAMPLES, GENES = 60, 4000
 DENSE = GENES**2 * 8
@@ -80,3 +89,38 @@ def test_fitted_estimator_holds_no_table(expression):
 def test_sample_basis_does_not_hold_one_row_more(expression):
     base = FactorPrecisionEstimator().fit(expression).components_.base
     assert base is None or base.size <= expression.size
+
+
+# ---------------------------------------------------------------------------- networks
+@pytest.mark.parametrize(
+    "selector",
+    [
+        NetworkEdgeSelector(threshold=0, max_edges=1000),
+        NetworkEdgeSelector(threshold=0.05),
+        NetworkEdgeSelector(significance="genenet"),
+        NetworkEdgeSelector(),
+        NetworkEdgeSelectorCV(thresholds=5, cv=2),
+    ],
+    ids=["strongest", "threshold", "genenet", "leave_pair_out", "cv"],
+)
+@pytest.mark.filterwarnings("ignore:no edge was selected:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*threshold is the smallest:UserWarning")
+def test_finding_a_network_allocates_nothing_quadratic(
+    expression, allocation_peak, selector
+):
+    with allocation_peak() as peak:
+        clone(selector).fit(expression)
+    assert peak() < 0.5 * DENSE
+
+
+def test_using_a_network_allocates_nothing_quadratic(
+    expression, loadings, allocation_peak
+):
+    selector = NetworkEdgeSelector(threshold=0, max_edges=1000).fit(expression)
+    with allocation_peak() as peak:
+        network_statistics(selector)
+        grown = copy.copy(selector).partial_fit_pathways(loadings)
+        compare_networks(selector, grown)
+        grown.score(expression)
+        EdgeFeatures(FrozenEstimator(selector)).fit(expression).transform(expression)
+    assert peak() < 0.5 * DENSE
