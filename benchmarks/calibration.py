@@ -76,13 +76,16 @@ def package_test(table: NDArray, significance: str) -> Found:
     """Ask the package for all edges up to the largest level."""
     from sklearn_grn import test_edges
 
-    result = test_edges(table, significance=significance, fdr=max(LEVELS))
-    edges, report = result.edges, result.report
+    genes = pd.DataFrame(table)  # whose names are numbers
+    edges, report = test_edges(genes, significance=significance, fdr=max(LEVELS))
     saw = {
         "scale": report.get("null_scale", np.nan),
         "n_factors": report.get("n_factors", 0),
     }
-    return (*(edges[name].to_numpy() for name in ("source", "target", "qvalue")), saw)
+    sources, targets = (
+        edges[name].to_numpy(dtype=int) for name in ("source", "target")
+    )
+    return sources, targets, edges["qvalue"].to_numpy(), saw
 
 
 TESTS: dict[str, Test] = {

@@ -18,7 +18,7 @@ def naive_neighbours(edges, n_genes):
     sizes += sizes.T
     weakest = np.minimum(sizes[edges.sources], sizes[edges.targets])
     pairs = np.flatnonzero(weakest.max(axis=1) > 0)
-    return pairs, weakest[pairs].argmax(axis=1)
+    return pairs, weakest[pairs].argmax(axis=1), weakest[pairs].max(axis=1)
 
 
 def random_graph(n_genes, density, seed, round_to=9):
@@ -50,7 +50,7 @@ def test_strongest_neighbours_of_all_pairs(density, seed):
 def test_the_first_of_equal_neighbours():
     edges = random_graph(25, 0.5, 0)
     edges = edges._replace(values=np.ones(len(edges.sources)))
-    _, neighbours = strongest_neighbours(edges)
+    _, neighbours, _ = strongest_neighbours(edges)
     assert_array_equal(neighbours, naive_neighbours(edges, 25)[1])
 
 
@@ -70,7 +70,9 @@ def test_no_triangles(edges):
 def test_scores_are_partial_correlations_given_the_neighbour(hub):
     pilot, edges = hub
     expected = np.full(len(edges.values), np.inf)
-    for pair, third in zip(*naive_neighbours(edges, 41), strict=True):
+    for pair, third, strength in zip(*naive_neighbours(edges, 41), strict=True):
+        if abs(edges.values[pair]) >= 1.1 * strength:
+            continue
         i, j = edges.sources[pair], edges.targets[pair]
         b = pilot.coefficients_of(np.array([i, j]), np.array([j, i]))
         left = pilot.residuals[i] + b[0] * pilot.rows[j]
@@ -83,7 +85,19 @@ def test_scores_are_partial_correlations_given_the_neighbour(hub):
 
 def test_spokes_are_not_linked_beside_their_hub(hub):
     pilot, edges = hub
-    among_spokes = edges.sources > 0
+    after = scores_beside_neighbours(pilot, edges, 58)
+    among_spokes = (edges.sources > 0) & np.isfinite(after)
     before = normal_scores(edges.values, 58)[among_spokes].mean()
-    after = scores_beside_neighbours(pilot, edges, 58)[among_spokes].mean()
-    assert after < 0.9 * before
+    assert among_spokes.sum() > 600
+    assert after[among_spokes].mean() < 0.9 * before
+
+
+def test_a_link_that_stands_out_is_let_alone(hub):
+    pilot, edges = hub
+    [pair] = np.flatnonzero((edges.sources == 1) & (edges.targets == 2))
+    assert np.isfinite(scores_beside_neighbours(pilot, edges, 58)[pair])
+    for size, stands_out in [(0.99, False), (1.01, True)]:
+        values = np.full(len(edges.values), 0.5)
+        values[pair] = 1.1 * 0.5 * size
+        scores = scores_beside_neighbours(pilot, edges._replace(values=values), 58)
+        assert np.isinf(scores[pair]) == stands_out
