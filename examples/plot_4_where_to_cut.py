@@ -18,6 +18,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from sklearn.model_selection import KFold
 
 from sklearn_grn import NetworkEdgeSelector, NetworkEdgeSelectorCV
 from sklearn_grn.datasets import load_leukemia
@@ -35,8 +36,6 @@ strongest.edges_.head().round(3)
 # were left out. Sorted tables are the rule (this one has B cells first), so folds are
 # shuffled.
 
-from sklearn.model_selection import KFold
-
 folds = KFold(5, shuffle=True, random_state=0)
 predictive = NetworkEdgeSelectorCV(cv=folds).fit(expression)
 scores = pd.DataFrame(predictive.cv_results_)
@@ -45,10 +44,10 @@ print(f"{len(predictive.edges_)} edges predict best")
 # %%
 # Edges that are significant
 # --------------------------
-# The leave-pair-out test is made to hold its false discovery rate; GeneNet's test is not,
-# and accepts many more. The first warns here that the samples are not what it assumes:
-# leukaemias are of several kinds, which moves all genes together. What it finds is
-# then a ranking, and no list with a rate.
+# The leave-pair-out test is made to hold its false discovery rate; GeneNet's test is
+# not, and accepts many more. The first warns here that the samples are not what it
+# assumes: leukaemias are of several kinds, which moves all genes together. What it finds
+# is then a ranking, and no list with a rate.
 
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
@@ -61,29 +60,31 @@ for warning in said:
 # %%
 # What the three have to do with each other
 # -----------------------------------------
-# Few edges can be certified from 128 samples. Many more help to predict, among them links
-# between genes that follow something which was not measured. And GeneNet's list is longer
-# than prediction supports: the held-out likelihood falls to the right of its peak.
+# Few edges can be certified from 128 samples. Many more help to predict, among them
+# links between genes that follow something which was not measured. GeneNet's list goes on
+# where further edges no longer improve the prediction.
 
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 axes.plot(scores["n_edges"], scores["mean_test_score"], color="#0072B2", lw=2)
 axes.set_xscale("log")
 axes.set_xlabel("edges in the network")
 axes.set_ylabel("held-out pseudo-log-likelihood\nof a sample")
-for selector, name, colour in [
-    (certified, "certified\n(5 %)", "#009E73"),
-    (predictive, "predicts\nbest", "#0072B2"),
-    (genenet, "GeneNet\n(5 %)", "#D55E00"),
+for selector, name, side, colour in [
+    (certified, "certified", "left", "#009E73"),
+    (predictive, "predicts best", "right", "#0072B2"),
+    (genenet, "GeneNet", "left", "#D55E00"),
 ]:
     axes.axvline(len(selector.edges_), color=colour, ls="--", lw=1.2)
     axes.annotate(
         f"{name}\n{len(selector.edges_):,}",
-        (len(selector.edges_), 0.03),
+        (len(selector.edges_), 0.04),
         xycoords=("data", "axes fraction"),
-        xytext=(4, 0),
+        xytext=(4 if side == "left" else -4, 0),
         textcoords="offset points",
+        ha=side,
         color=colour,
     )
+axes.set_xlim(right=2e4)
 axes.margins(y=0.15)
 axes.spines[["top", "right"]].set_visible(False)
 plt.show()
