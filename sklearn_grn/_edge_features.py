@@ -20,6 +20,7 @@ from sklearn_grn._anndata import as_table
 from sklearn_grn._inner_estimator import (
     as_samples,
     as_seen_by_last_step,
+    check_same_genes,
     find_precision,
     last_step,
 )
@@ -34,9 +35,8 @@ class EdgeFeatures(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     The column of the edge of genes i and j is :math:`-r_i r_j`, with the standardised
     residuals :math:`r_i = (P (x - \mu))_i / \sqrt{P_{ii}}`: by how much each gene is
     off from what all others predict. Two residuals correlate as minus the partial
-    correlation, so over samples like those of `fit` the mean of a column estimates the
-    partial correlation of its edge [1]_; and a class of samples in which an edge is
-    stronger shows in its column.
+    correlation, so over samples that follow the precision :math:`P` the mean of a
+    column is the partial correlation of its edge [1]_.
 
     Parameters
     ----------
@@ -62,6 +62,11 @@ class EdgeFeatures(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
+    Samples with another covariance :math:`C` have the mean of
+    :math:`-(P C P)_{ij} / \sqrt{P_{ii} P_{jj}}`, which is about twice the partial
+    correlation in the model less that in the samples. So in a class of samples in which
+    an edge is *stronger* than in the model its column is *lower*.
+
     No genes x genes array is made: :math:`P` is multiplied with the samples.
 
     References
@@ -113,6 +118,7 @@ class EdgeFeatures(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = as_table(X)
         validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
         self.selector_ = inner.fit(X, y)
+        check_same_genes(self.selector_, getattr(self, "feature_names_in_", None))
         samples = self._samples(X)
         given = getattr(self._last, "location_", None)
         self.location_ = samples.mean(axis=0) if given is None else np.asarray(given)

@@ -28,6 +28,7 @@ from sklearn_grn._inner_estimator import (
     as_pairs,
     as_samples,
     as_seen_by_last_step,
+    check_same_genes,
     find_covariance,
     gene_names,
     last_step,
@@ -93,6 +94,7 @@ class EdgeSelector(MetaEstimatorMixin, SelectorMixin, BaseEstimator):
             routed = process_routing(self, "fit", **fit_params)
             fit_params = routed.estimator.fit
         self.estimator_ = inner.fit(X, y, **fit_params)
+        check_same_genes(self.estimator_, getattr(self, "feature_names_in_", None))
 
     def _learn(
         self,
@@ -330,8 +332,18 @@ def _warn_of_no_edge(pairs: PairTiles) -> None:
     if largest == 0:
         text += "All partial correlations are 0: use less shrinkage, or more samples"
     else:
+        between = _between(suggested, np.abs(edges.values).min(initial=largest))
         text += (
             f"The largest |partial correlation| is {largest:.3g}; "
-            f"threshold={suggested:.6g} keeps {len(edges.values)} edges"
+            f"threshold={between} keeps {len(edges.values)} edges"
         )
     warn_caller(text)
+
+
+def _between(low: float, high: float) -> str:
+    """Write a number from `low` on and below `high`, as short as it can be."""
+    for digits in range(1, 17):
+        text = f"{low:.{digits}g}"
+        if low <= float(text) < high:
+            return text
+    return repr(low)

@@ -89,6 +89,7 @@ def changes_of(
     DataFrame
         `source`, `target`, `before`, `after`, `change` and `change_of_size`.
     """
+    before, after = np.clip(before, -1, 1), np.clip(after, -1, 1)
     table = {"source": names[sources], "target": names[targets]}
     table |= {"before": before, "after": after, "change": after - before}
     return pd.DataFrame(table | {"change_of_size": np.abs(after) - np.abs(before)})

@@ -16,6 +16,8 @@ from sklearn_grn._pair_tiles import DenseEntries, PairTiles, RowProducts
 
 Symmetric = DiagonalPlusLowRank | NDArray
 
+_ROUNDING = 1e-15  # of a dense inverse, beside correlations
+
 
 # ----------------------------------------------------------------------- its wrappers
 def last_step(estimator: Any) -> Any:
@@ -85,6 +87,32 @@ def _inside(estimator: Any) -> Any:
     if isinstance(estimator, Pipeline):
         return estimator.steps[-1][1]
     return getattr(estimator, "best_estimator_", estimator)
+
+
+def check_same_genes(fitted: Any, genes: NDArray | None) -> None:
+    """Check that an estimator that was fitted before has seen just these genes.
+
+    Parameters
+    ----------
+    fitted : estimator
+        Fitted; a frozen one does not look at what it is given.
+    genes : ndarray of shape (n_genes,) or None
+        Names of its genes, where it has any.
+
+    Raises
+    ------
+    ValueError
+        If the names differ, or their order.
+    """
+    seen = getattr(fitted, "feature_names_in_", None)
+    if seen is None or genes is None or np.array_equal(seen, genes):
+        return
+    wrong = [gene for gene in genes if gene not in set(seen)] or list(genes)
+    raise ValueError(
+        f"The feature names should match those that {type(fitted).__name__} was fitted "
+        f"to, in their order: {list(seen[:3])}, ...; this table has {wrong[:3]}. "
+        "Bring its columns into that order"
+    )
 
 
 # ------------------------------------------------------------------- what it has found
@@ -160,14 +188,21 @@ def partial_correlations(last: Any, n_genes: int) -> Symmetric:
 
 def _from_precision(precision: NDArray) -> NDArray:
     diagonal = precision.diagonal()
-    if not diagonal.min(initial=np.inf) > 0 or not np.isfinite(precision).all():
+    if not np.isfinite(precision).all():
+        raise ValueError(
+            f"the precision has {(~np.isfinite(precision)).sum()} entries that are not "
+            "finite. Use more shrinkage"
+        )
+    if not diagonal.min(initial=np.inf) > 0:
         raise ValueError(
             f"the precision has a diagonal entry of {diagonal.min():.3g}; all must be "
-            "positive and finite. Use more shrinkage"
+            "positive. Use more shrinkage"
         )
     scale = np.sqrt(diagonal)
     correlation = -(precision + precision.T) / 2 / scale / scale[:, None]
     np.fill_diagonal(correlation, 1.0)
+    # What an inverse leaves where nothing is: it is no edge, however weak.
+    correlation[np.abs(correlation) < _ROUNDING] = 0.0
     return correlation
 
 
@@ -184,10 +219,16 @@ def rows_of(correlation: DiagonalPlusLowRank) -> NDArray[np.float64]:
 
 
 def n_linked(correlation: Symmetric) -> int:
-    """Return how many genes can have an edge: a constant gene has a row of zeros."""
+    """Return how many genes can have an edge: a constant gene correlates with none.
+
+    Its row is 0, or has a column of its own where there are as many columns as genes.
+    """
     if isinstance(correlation, DiagonalPlusLowRank):
-        return int(correlation.row_factor().any(axis=1).sum())
-    return len(correlation)
+        filled = correlation.row_factor() != 0
+        return int(filled[:, filled.sum(axis=0) > 1].any(axis=1).sum())
+    linked = correlation != 0
+    np.fill_diagonal(linked, False)
+    return int(linked.any(axis=1).sum())
 
 
 def gene_names(estimator: Any) -> NDArray:

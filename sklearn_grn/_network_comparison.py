@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def compare_networks(before: Any, after: Any, *, n_changes: int = 100) -> Bunch:
         `gained`, `lost`, `kept` and `changed`: DataFrames with `source`, `target`, the
         partial correlation `before` and `after`, `change` and `change_of_size` (that of
         its absolute value), largest changes first. And `jaccard`, the share of the
-        edges of either network that both have.
+        edges of either network that both have; 1 where neither has any.
 
     Raises
     ------
@@ -156,19 +157,14 @@ def compare_networks(before: Any, after: Any, *, n_changes: int = 100) -> Bunch:
     first = _pair_set(before._edges)
     second = _pair_set(_renumbered(after._edges, order))
 
-    def table(pairs: set[tuple[int, int]]) -> pd.DataFrame:
-        ends = np.array(sorted(pairs), dtype=np.intp).reshape(-1, 2).T
-        values = [np.clip(side.measure(*ends), -1, 1) for side in (old, new)]
-        order = np.argsort(-np.abs(values[1] - values[0]), kind="stable")
-        sources, targets, was, now = (part[order] for part in (*ends, *values))
-        return changes_of(sources, targets, was, now, names)
-
+    table = partial(_by_change, old, new, names)
+    either = len(first | second)
     return Bunch(
         gained=table(second - first),
         lost=table(first - second),
         kept=table(first & second),
         changed=changes_of(*_largest_changes(old, new, n_changes), names=names),
-        jaccard=len(first & second) / max(1, len(first | second)),
+        jaccard=len(first & second) / either if either else 1.0,
     )
 
 
@@ -236,6 +232,17 @@ def _renumbered(edges: Edges, order: NDArray) -> Edges:
     numbers = np.argsort(order)
     ends = np.sort([numbers[edges.sources], numbers[edges.targets]], axis=0)
     return edges._replace(sources=ends[0], targets=ends[1])
+
+
+def _by_change(
+    old: PairTiles, new: PairTiles, names: NDArray, pairs: set[tuple[int, int]]
+) -> pd.DataFrame:
+    """Return a row for each pair, largest change first."""
+    ends = np.array(sorted(pairs), dtype=np.intp).reshape(-1, 2).T
+    values = [np.clip(side.measure(*ends), -1, 1) for side in (old, new)]
+    order = np.argsort(-np.abs(values[1] - values[0]), kind="stable")
+    sources, targets, was, now = (part[order] for part in (*ends, *values))
+    return changes_of(sources, targets, was, now, names)
 
 
 def _pair_set(edges: Edges) -> set[tuple[int, int]]:

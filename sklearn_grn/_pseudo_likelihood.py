@@ -239,29 +239,38 @@ class _Regression:
     def __init__(
         self, samples: NDArray, neighbours: NDArray, some: NDArray, places: NDArray
     ) -> None:
-        self._some, self._empty = some, places < 0
-        self._neighbours = neighbours[places]
-        self._target = samples[some]
-        columns = self._columns(samples)
-        basis, triangle = np.linalg.qr(columns)
+        self._some, self._neighbours = some, neighbours[places]
+        self._target, self._adds = samples[some], places >= 0
+        basis, triangle = self._factorised(samples)
         pivots = np.einsum("gii->gi", triangle)
         lengths = np.einsum("gij,gij->gj", triangle, triangle)
-        self._adds = pivots**2 > _COLLINEAR * lengths
-        pivots[~self._adds] = 1.0  # any number will do: its coefficient is 0
+        adds = self._adds & (pivots**2 > _COLLINEAR * lengths)
+        if (adds != self._adds).any():
+            self._adds = adds
+            basis, triangle = self._factorised(samples)
         self._triangle = triangle
-        self._weights = np.einsum("gni,gn->gi", basis, self._target) * self._adds
+        self._weights = np.einsum("gni,gn->gi", basis, self._target)
+
+    def _factorised(self, samples: NDArray) -> tuple[NDArray, NDArray]:
+        """Return orthonormal vectors and a triangle, (n_some, n_samples, n_neighbours).
+
+        A neighbour that adds nothing gets a row of its own, and its vector lies there:
+        a column of zeros would take a direction from the neighbours behind it.
+        """
+        columns = self._columns(samples)
+        own = np.eye(columns.shape[2]) * ~self._adds[:, None, :]
+        basis, triangle = np.linalg.qr(np.concatenate([columns, own], axis=1))
+        return basis[:, : columns.shape[1]], triangle
 
     def _columns(self, samples: NDArray) -> NDArray:
         """Return the neighbours of each gene, (n_some, n_samples, n_neighbours)."""
         columns = samples[self._neighbours]
-        columns[self._empty] = 0.0
+        columns[~self._adds] = 0.0
         return columns.transpose(0, 2, 1)
 
     def slopes(self) -> NDArray[np.float64]:
         """Return a slope for each neighbour, 0 for one that adds nothing."""
-        inner = self._triangle * self._adds[:, None, :]
-        np.einsum("gii->gi", inner)[~self._adds] = 1.0
-        return np.linalg.solve(inner, self._weights[..., None])[..., 0]
+        return np.linalg.solve(self._triangle, self._weights[..., None])[..., 0]
 
     def variance(self, wanted: NDArray, spread: NDArray) -> NDArray[np.float64]:
         """Return what the first neighbours leave, (n_some, n_networks).
@@ -347,10 +356,12 @@ def _given(
 ) -> tuple[NDArray, float]:
     """Return slopes on some other genes and the variance that is left."""
     if isinstance(covariance, DiagonalPlusLowRank):
-        return _given_factors(covariance_state(covariance), gene, others)
-    inner, beside = covariance[np.ix_(others, others)], covariance[others, gene]
-    slopes = linalg.solve(inner, beside, assume_a="pos")
-    return slopes, float(covariance[gene, gene] - slopes @ beside)
+        slopes, left = _given_factors(covariance_state(covariance), gene, others)
+    else:  # it may be singular, that of fewer samples than genes
+        inner, beside = covariance[np.ix_(others, others)], covariance[others, gene]
+        slopes = linalg.lstsq(inner, beside)[0]
+        left = covariance[gene, gene] - slopes @ beside
+    return slopes, max(float(left), _LEAST_SHARE * float(covariance[gene, gene]))
 
 
 def _given_factors(

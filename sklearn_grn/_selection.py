@@ -38,7 +38,9 @@ class NetworkEdgeSelector(EdgeSelector):
     estimator : estimator, default=None
         Anything with `precision_` or `get_precision()`: FactorPrecisionEstimator (None
         stands for one), a class of `sklearn.covariance`, a Pipeline that ends in one
-        and keeps the genes one to one, a FrozenEstimator. `fit` fits a clone of it.
+        and keeps the genes one to one, a FrozenEstimator. `fit` fits a clone of it. A
+        search over its parameters needs one: ``NetworkEdgeSelector(
+        FactorPrecisionEstimator())`` has `estimator__shrinkage`.
     threshold : "fdr" or float, default="fdr"
         "fdr" keeps the edges that are significant at the false discovery rate `fdr`. A
         number keeps those with \|partial correlation\| > threshold, and tests nothing.
@@ -65,11 +67,14 @@ class NetworkEdgeSelector(EdgeSelector):
     edges_ : DataFrame
         `source`, `target` and `partial_correlation` of each edge, strongest first; and
         `pvalue`, `qvalue` where they were tested, and `local_fdr` by GeneNet's test.
+        Genes are x0, x1, ... where `fit` saw no names, as behind a scaler without
+        ``set_output(transform="pandas")``.
     network_ : csr_array of shape (n_features_in_, n_features_in_)
         The partial correlations of the edges: symmetric, the diagonal is 0.
     threshold_ : float
-        The largest \|partial correlation\| that is left out. Where the choice is a cut
-        there, ``threshold=selector.threshold_`` gives the same network.
+        The largest \|partial correlation\| that is left out, or the `threshold` where
+        that decides. Where the choice is a cut there, as it is but for tests of another
+        statistic, ``threshold=selector.threshold_`` gives the same network.
     significance_ : Bunch
         What the test saw: its name, `n_samples`, `n_pairs`, and the parameters of its
         null. Where edges were tested.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.base import _fit_context, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -51,12 +52,14 @@ class NetworkEdgeSelectorCV(EdgeSelector):
         As in `NetworkEdgeSelector`.
     thresholds : int or array-like of shape (n_thresholds,), default=50
         Thresholds of \|partial correlation\|, the same in all folds. Or how many of
-        them to choose from the network of all samples: from one edge for each 50 genes
-        to as many edges as leave 20 samples for each neighbour of a gene, in equal
-        steps of the logarithm. Folds then compare networks of these sizes, since
-        partial correlations are smaller where there are fewer samples.
+        them, at the most, to choose from the network of all samples: no edge, and from
+        one edge for each 50 genes to as many as leave 20 samples for each neighbour of
+        a gene, in equal steps of the logarithm. Folds then compare networks of these
+        sizes, since partial correlations are smaller where there are fewer samples.
     cv : int, cross-validation generator or iterable, default=None
-        How samples are split, as in `sklearn.model_selection`; None means 5 folds.
+        How samples are split, as in `sklearn.model_selection`; None means 5 folds, in
+        the order of the table. Where that is sorted (by class, by batch), shuffle:
+        ``cv=KFold(5, shuffle=True, random_state=0)``.
     n_jobs : int, default=None
         Number of joblib workers, one for each fold.
 
@@ -101,6 +104,11 @@ class NetworkEdgeSelectorCV(EdgeSelector):
     The score asks how well neighbours predict a gene. That favours more edges than a
     test would certify: of two genes that follow a third, unmeasured one each helps to
     predict the other.
+
+    The best network is the best of the grid. Far denser ones, in which genes have more
+    than n_samples / 3 neighbours and the fitted covariance predicts them, may score
+    higher again: as the full model does, and as little of a network. They also take
+    longer to score.
 
     References
     ----------
@@ -160,8 +168,8 @@ class NetworkEdgeSelectorCV(EdgeSelector):
         Raises
         ------
         ValueError
-            If a threshold is negative or not finite, or the estimator inside takes a
-            covariance in place of samples.
+            If a threshold is negative or not finite, or the estimator inside is frozen
+            or takes a covariance in place of samples.
 
         Warns
         -----
@@ -170,6 +178,11 @@ class NetworkEdgeSelectorCV(EdgeSelector):
         """
 
         def choose(links: Symmetric, samples: NDArray | None) -> Choice:
+            if isinstance(self.estimator, FrozenEstimator):
+                raise ValueError(
+                    "a FrozenEstimator has seen the samples of all folds. Pass the "
+                    "estimator itself, or use NetworkEdgeSelector"
+                )
             if samples is None:
                 raise ValueError(
                     "a covariance cannot be split into samples: cross-validation needs "
@@ -240,7 +253,10 @@ class _Grid(NamedTuple):
 
 
 def _checked(thresholds: Any) -> NDArray[np.float64]:
-    grid = np.unique(np.asarray(thresholds, dtype=np.float64))
+    try:
+        grid = np.unique(np.asarray(thresholds, dtype=np.float64))
+    except (TypeError, ValueError):
+        grid = np.empty(0)
     if grid.size == 0 or not 0 <= grid[0] <= grid[-1] < np.inf:
         raise ValueError(
             f"thresholds={thresholds!r} must be numbers from 0 up, at least one of them"
@@ -255,7 +271,8 @@ def _sizes_grid(pairs: PairTiles, n_samples: int, number: int) -> tuple[_Grid, E
     edges, left_out = strongest_edges(pairs, max(1, most))
     n_all = len(edges.values)
     least = max(1, n_genes // _SPARSEST)
-    wanted = np.geomspace(least, max(least, n_all), number)
+    # Without any edge, too: that predicts noise best.
+    wanted = np.append(0, np.geomspace(least, max(least, n_all), max(1, number - 1)))
     # Just as many edges as there are before the next one exceed the size of that.
     next_ones = np.append(np.abs(edges.values), left_out)
     thresholds = np.unique(next_ones[np.minimum(wanted.astype(int), n_all)])
