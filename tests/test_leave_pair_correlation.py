@@ -160,6 +160,13 @@ def test_unrelated_genes_have_a_scale_of_1():
     assert null_scale(scan, 58) == pytest.approx(1.0, abs=0.01)
 
 
+def test_few_pairs_do_not_tell_a_scale():
+    for n_genes, told in [(12, False), (13, True)]:
+        rows = np.random.default_rng(1).normal(size=(60, 13)).cumsum(axis=1)
+        pilot = lasso_pilot(prepare(rows[:, :n_genes]).rows, 1.3)
+        assert (null_scale(scan_pairs(pilot, 0), 58) > 1.0) == told
+
+
 def test_the_scale_is_the_median_score(large):
     pilot, r = large
     scores = normal_scores(np.abs(r), 48)
