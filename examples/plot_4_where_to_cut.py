@@ -46,8 +46,8 @@ print(f"{len(predictive.edges_)} edges predict best")
 # --------------------------
 # The leave-pair-out test is made to hold its false discovery rate; GeneNet's test is
 # not, and accepts many more. The first warns here that the samples are not what it
-# assumes: leukaemias are of several kinds, which moves all genes together. What it finds
-# is then a ranking, and no list with a rate.
+# assumes: leukaemias are of several kinds, which moves all genes together. What it
+# finds is then a ranking, and no list with a rate.
 
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
@@ -61,8 +61,8 @@ for warning in said:
 # What the three have to do with each other
 # -----------------------------------------
 # Few edges can be certified from 128 samples. Many more help to predict, among them
-# links between genes that follow something which was not measured. GeneNet's list goes on
-# where further edges no longer improve the prediction.
+# links between genes that follow something which was not measured. GeneNet's list goes
+# on where further edges no longer improve the prediction.
 
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 axes.plot(scores["n_edges"], scores["mean_test_score"], color="#0072B2", lw=2)
