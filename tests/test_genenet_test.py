@@ -1,10 +1,16 @@
 """GeneNet's test, in bins and on the list of all pairs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_grn import FactorPrecisionEstimator, _edge_search, _genenet_test
+from sklearn_grn import (
+    FactorPrecisionEstimator,
+    NetworkEdgeSelector,
+    _edge_search,
+    _genenet_test,
+)
 from sklearn_grn._genenet_null import Values, fit_null
 from sklearn_grn._genenet_test import genenet_test
 from sklearn_grn._pair_tiles import DenseEntries, RowProducts
@@ -120,3 +126,28 @@ def test_nothing_is_significant_without_samples_enough(samples):
 
 def test_one_gene_is_no_reason_to_warn():
     assert len(genenet_test(DenseEntries(np.eye(1)), 1, 0.05).sources) == 0
+
+
+# ------------------------------------------------------------------------- equal to R's
+@pytest.mark.parametrize(
+    ("fdr", "n_edges"), [(0.01, 37), (0.05, 68), (0.1, 118), (0.2, 210)]
+)
+def test_edges_of_e_coli_are_those_of_genenet(reference_data, fdr, n_edges):
+    """GeneNet 1.2.17 finds them in the stress experiment, 9 samples of 102 genes."""
+    path = reference_data / "genenet" / "ecoli_expression.tsv.gz"
+    expression = pd.read_csv(path, sep="\t", index_col=0)
+    selector = NetworkEdgeSelector(fdr=fdr, significance="genenet").fit(expression)
+    assert len(selector.edges_) == n_edges
+    assert_allclose(selector.significance_.kappa, 2043.377, rtol=1e-4)
+    assert_allclose(selector.significance_.cutoff, 0.0355307, rtol=1e-5)
+    assert_allclose(selector.significance_.eta0, 0.94746, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rate", "n_edges"), [(0.05, 42), (0.1, 65), (0.2, 125), (0.5, 232)]
+)
+def test_local_rates_of_e_coli_are_those_of_genenet(reference_data, rate, n_edges):
+    path = reference_data / "genenet" / "ecoli_expression.tsv.gz"
+    expression = pd.read_csv(path, sep="\t", index_col=0)
+    selector = NetworkEdgeSelector(fdr=0.9, significance="genenet").fit(expression)
+    assert (selector.edges_["local_fdr"] < rate).sum() == n_edges
