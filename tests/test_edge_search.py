@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_grn import FactorPrecisionEstimator, _edge_search, _pair_tiles
+from sklearn_grn import (
+    FactorPrecisionEstimator,
+    _edge_search,
+    _pair_collectors,
+    _pair_tiles,
+)
 from sklearn_grn._edge_search import (
     census,
     edges_above,
@@ -69,7 +74,7 @@ def strongest(expected, sizes, n_edges):
 def small_tiles(side, spare):
     """Tiles of `side` rows, and hardly more pairs held than are wanted."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_edge_search, "_SPARE", spare)
+        patch.setattr(_pair_collectors, "_SPARE", spare)
         with sklearn.config_context(working_memory=4 * side**2 / 2**20):
             yield
 

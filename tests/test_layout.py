@@ -25,6 +25,7 @@ ORDER = [
     "_capacitance",
     "_array_interface",
     "_pair_tiles",
+    "_pair_collectors",
     "_edge_search",
     "_spectrum",
     "_diagonal_low_rank",
