@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, sparse
+from scipy import sparse
 
 from sklearn_grn._capacitance import Capacitance
 from sklearn_grn._diagonal_low_rank import DiagonalPlusLowRank, covariance_state
@@ -356,12 +356,11 @@ def _given(
 ) -> tuple[NDArray, float]:
     """Return slopes on some other genes and the variance that is left."""
     if isinstance(covariance, DiagonalPlusLowRank):
-        slopes, left = _given_factors(covariance_state(covariance), gene, others)
-    else:  # it may be singular, that of fewer samples than genes
-        inner, beside = covariance[np.ix_(others, others)], covariance[others, gene]
-        slopes = linalg.lstsq(inner, beside)[0]
-        left = covariance[gene, gene] - slopes @ beside
-    return slopes, max(float(left), _LEAST_SHARE * float(covariance[gene, gene]))
+        return _given_factors(covariance_state(covariance), gene, others)
+    inner, beside = covariance[np.ix_(others, others)], covariance[others, gene]
+    slopes = np.linalg.lstsq(inner, beside)[0]  # singular, of few samples
+    left, variance = covariance[gene, gene] - slopes @ beside, covariance[gene, gene]
+    return slopes, max(float(left), _LEAST_SHARE * float(variance))
 
 
 def _given_factors(
@@ -376,10 +375,12 @@ def _given_factors(
     if len(others) <= state.rank:
         inner = np.eye(len(others)) + whitened @ whitened.T
         beside = whitened @ own
-        seen = linalg.solve(inner, beside, assume_a="pos")
+        seen = np.linalg.solve(inner, beside)
         left = max(0.0, own @ own - beside @ seen)
     else:
         inner = np.eye(state.rank) + whitened.T @ whitened
-        factors = linalg.solve(inner, own, assume_a="pos")
+        factors = np.linalg.solve(inner, own)
         seen, left = whitened @ factors, own @ factors
-    return seen * state.scale[others], float(state.noise_variance[gene] + left)
+    noise = float(state.noise_variance[gene])
+    least = _LEAST_SHARE * (noise + float(own @ own))
+    return seen * state.scale[others], max(noise + float(left), least)
