@@ -135,7 +135,7 @@ class EdgeSelector(MetaEstimatorMixin, SelectorMixin, BaseEstimator):
     def _store(self, choice: Choice, samples: NDArray | None) -> None:
         self._store_network(choice.edges, choice.columns)
         self.threshold_ = choice.left_out
-        self._chosen = choice.edges
+        self._chosen = choice.edges  # as pathways come and go, `_edges` moves on
         if choice.report is not None:
             self.significance_ = Bunch(**choice.report)
         self._conditionals = None
