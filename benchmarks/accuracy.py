@@ -24,6 +24,7 @@ from accuracy_constants import constants_table
 from accuracy_methods import Method, methods
 from accuracy_report import markdown, rewrite_page
 from accuracy_sets import Known, Source, own, reference, simulated
+from accuracy_speed import speed_table
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -34,15 +35,26 @@ N_FIRST = 100  # edges whose precision is reported
 
 def main() -> None:
     options = read_options()
-    sets = chosen_sets(options)
-    if options.constants:
-        text, part = constants_table([source() for _, _, source in sets]), "constants"
-    else:
-        run(sets, chosen_methods(options), options.results)
-        text, part = markdown(pd.read_csv(options.results)), "accuracy"
+    part = (
+        "constants" if options.constants else "speed" if options.speed else "accuracy"
+    )
+    text = PARTS[part](options)
     print(text)
     if options.page:
         rewrite_page(options.page, text, part)
+
+
+def ranked(options: argparse.Namespace) -> str:
+    run(chosen_sets(options), chosen_methods(options), options.results)
+    return markdown(pd.read_csv(options.results))
+
+
+def moved(options: argparse.Namespace) -> str:
+    return constants_table([source() for _, _, source in chosen_sets(options)])
+
+
+def timed(options: argparse.Namespace) -> str:
+    return speed_table()
 
 
 def read_options() -> argparse.Namespace:
@@ -55,6 +67,7 @@ def read_options() -> argparse.Namespace:
     add("--methods", nargs="*", metavar="NAME", help="as in the heads of the table")
     add("--trees", type=int, default=100, help="trees for each gene")
     add("--constants", action="store_true", help="halve and double them instead")
+    add("--speed", action="store_true", help="time the score on larger tables instead")
     add("--page", type=Path, help="page whose table is rewritten")
     return parser.parse_args()
 
@@ -124,7 +137,8 @@ def judge(known: Known, rank: Method) -> dict[str, Any]:
 
 def precision_of_first(true: NDArray, scores: NDArray, n_first: int) -> float:
     """Return the share of true pairs among the first, ties at the end broken evenly."""
-    n_first = min(n_first, len(scores))
+    if len(scores) <= n_first:
+        return np.nan
     last = np.partition(scores, -n_first)[-n_first]
     before, tied = scores > last, scores == last
     n_left = n_first - np.count_nonzero(before)
@@ -148,6 +162,9 @@ def finished(results: Path) -> set[tuple[str, int, str]]:
     columns = (pd.read_csv(results)[name] for name in ("set", "seed", "method"))
     return set(zip(*columns, strict=True))
 
+
+# Parts of the page, each between marks of its name.
+PARTS = {"constants": moved, "speed": timed, "accuracy": ranked}
 
 if __name__ == "__main__":
     main()

@@ -90,6 +90,7 @@ def methods(n_trees: int) -> dict[str, Method]:
     """Return all methods that can be called here."""
     called: dict[str, Method] = {
         "score": regulatory_score,
+        "score, .85": partial(regulatory_score, shrinkage=0.85, hub_exponent=0.3),
         "Pearson": pearson,
         "GeneNet": shrunken,
         "ranks, .8": shrunken_ranks,

@@ -48,7 +48,7 @@ def table(means: pd.DataFrame, quantity: str) -> str:
 def written(values: pd.Series, quantity: str) -> list[str]:
     if quantity == "seconds":
         return [seconds(value) for value in values]
-    best = np.nanmax(values.round(3))
+    best = values.round(3).max()
     return [
         f"**{short(value)}**" if round(value, 3) == best else short(value)
         for value in values

@@ -3,8 +3,10 @@
 from sklearn_grn._diagonal_low_rank import DiagonalPlusLowRank
 from sklearn_grn._edge_features import EdgeFeatures
 from sklearn_grn._network_comparison import compare_networks, network_statistics
+from sklearn_grn._nonparanormal import NonparanormalTransformer
 from sklearn_grn._pathway_activities import PathwayActivities
 from sklearn_grn._precision import FactorPrecisionEstimator
+from sklearn_grn._regulators import RegulatoryEdgeSelector
 from sklearn_grn._selection import NetworkEdgeSelector
 from sklearn_grn._selection_cv import NetworkEdgeSelectorCV
 from sklearn_grn._significance import SignificanceTest, test_edges
@@ -15,7 +17,9 @@ __all__ = [
     "FactorPrecisionEstimator",
     "NetworkEdgeSelector",
     "NetworkEdgeSelectorCV",
+    "NonparanormalTransformer",
     "PathwayActivities",
+    "RegulatoryEdgeSelector",
     "SignificanceTest",
     "compare_networks",
     "network_statistics",

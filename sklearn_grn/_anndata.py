@@ -180,7 +180,7 @@ def write_anndata(
     order = _order(data, estimator)
     selected = getattr(model, "network_", None)
     network = _net(estimator, n_edges) if selected is None else selected
-    if len(estimator.pathway_names_):
+    if len(_pathway_names(estimator)):
         genes, names = pd.Index(data.var_names), list(estimator.pathway_names_)
         loadings = estimator.pathway_loadings_[order]
         table = expression_table(data, layer=layer)
@@ -246,6 +246,11 @@ def _net(estimator: Any, n_edges: int) -> sparse.csr_array:
     return sparse.coo_array((np.tile(values, 2), pairs), shape=shape).tocsr()
 
 
+def _pathway_names(estimator: Any) -> Any:
+    """Return the names of the pathways, none of a model that takes none."""
+    return getattr(estimator, "pathway_names_", ())
+
+
 def _parameters(estimator: Any) -> dict[str, Any]:
     """Return what a file of an AnnData can hold: numbers, text and arrays of them."""
     plain = (bool, int, float, str)
@@ -255,7 +260,7 @@ def _parameters(estimator: Any) -> dict[str, Any]:
     for name in ("n_components", "shrinkage", "variance_shrinkage", "n_samples_seen"):
         if hasattr(estimator, f"{name}_"):
             parameters[name] = getattr(estimator, f"{name}_")
-    if len(estimator.pathway_names_):
+    if len(_pathway_names(estimator)):
         parameters["pathway_names"] = np.array(estimator.pathway_names_, dtype=str)
         parameters["activity_variance"] = estimator.activity_variance_.copy()
         parameters["activity_std"] = estimator.activity_std_.copy()

@@ -130,3 +130,9 @@ def test_regulatory_network_as_frame():
 def test_what_cannot_be_is_named(parameters, message):
     with pytest.raises(ValueError, match=message):
         make_regulatory_network(5, 20, **parameters)
+
+
+def test_long_chains_of_regulators_stay_finite():
+    simulated = make_regulatory_network(200, 1000, n_regulators=200, random_state=0)
+    assert np.isfinite(simulated.data).all()
+    assert (simulated.data >= 0).all()

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, special
 from sklearn.utils import Bunch, check_random_state
 
 _HILL = 2.0  # exponent of the response: two molecules of the regulator act together
+_HIGHEST = 50.0  # natural logarithm of a level, beyond which nothing is measured
 
 
 def make_regulatory_network(
@@ -160,12 +161,12 @@ def _respond(
     no other sample.
     """
     n_samples = len(shocks)
-    levels = np.vstack([shocks, shocks])
+    # As logarithms: along a chain of repressors levels leave the range of floats.
+    levels = np.log(np.vstack([shocks, shocks]))
     for gene in range(levels.shape[1]):
         for link in range(network.indptr[gene], network.indptr[gene + 1]):
-            ratio = (levels[:, network.indices[link]] / thresholds[link]) ** _HILL
-            on = ratio / (1.0 + ratio)
-            levels[:, gene] *= on if network.data[link] > 0 else 1.0 - on
-        levels[:, gene] /= np.median(levels[:n_samples, gene])
-        levels[n_samples:][knockouts == gene, gene] = 0.0
-    return levels[n_samples:]
+            excess = levels[:, network.indices[link]] - np.log(thresholds[link])
+            levels[:, gene] += special.log_expit(network.data[link] * _HILL * excess)
+        levels[:, gene] -= np.median(levels[:n_samples, gene])
+        levels[n_samples:][knockouts == gene, gene] = -np.inf
+    return np.exp(np.clip(levels[n_samples:], -np.inf, _HIGHEST))
