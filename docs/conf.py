@@ -40,6 +40,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "gen_modules",
     "doc_module": ("sklearn_grn",),
     "reference_url": {"sklearn_grn": None},  # names in the code link to these pages
+    "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
 }

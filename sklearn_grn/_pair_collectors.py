@@ -117,6 +117,8 @@ class Strongest:
 
     def look(self, pairs: PairTiles, tile: Tile) -> None:
         """Take from a tile what is wanted."""
+        if self.n_held == 0 and tile.values.size > 4 * self.n_wanted:
+            self._raise_bound(pairs, tile)
         self._hold(pairs, _candidates(pairs, tile, self.least))
 
     def empty(self) -> Strongest:
@@ -127,6 +129,13 @@ class Strongest:
         """Take what another collector has."""
         self.least = max(self.least, other.least)
         self._hold(pairs, *other.held)
+
+    def _raise_bound(self, pairs: PairTiles, tile: Tile) -> None:
+        """Start from what a tile alone holds, for the first one is full of pairs."""
+        sizes, number = np.abs(_upper(tile, tile.values)), self.n_wanted
+        if len(sizes) >= number:
+            sure = float(np.partition(sizes, -number)[-number]) - tile.margin
+            self.least = max(self.least, sure * pairs.unit)
 
     def _hold(self, pairs: PairTiles, *candidates: Edges) -> None:
         self.held += candidates

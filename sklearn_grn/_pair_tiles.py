@@ -97,7 +97,7 @@ class RowProducts:
         self.order = np.argsort(-norms[0][:, 0], kind="stable")
         units = [_power_of_two(norm.max(initial=0.0)) for norm in norms]
         scaled = [
-            (side / unit)[self.order].astype(np.float32)
+            _scaled(side, self.order, unit)
             for side, unit in zip(sides, units, strict=True)
         ]
         self.unit = units[0] * units[-1]
@@ -220,6 +220,17 @@ def inner_products(
             part = np.s_[:, at : at + 4096]
             values[batch] += np.einsum("ij,ij->i", left[part], right[part])
     return values
+
+
+def _scaled(rows: NDArray, order: NDArray, unit: float) -> NDArray[np.float32]:
+    """Return rows in another order and unit, in float32, a batch at a time."""
+    scaled = np.empty(rows.shape, dtype=np.float32)
+    n_batch = max(1, _BATCH // (8 * max(1, rows.shape[1])))
+    for start in range(0, len(rows), n_batch):
+        batch = slice(start, start + n_batch)
+        # Divided in float64: a row may be beyond the range of float32.
+        scaled[batch] = rows[order[batch]] / unit
+    return scaled
 
 
 def _norms(rows: NDArray, n_blocks: int) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ _SAMPLES_PER_SLOPE = 3
 _LEAST_SHARE = 1e-6
 
 _COLLINEAR = 1e-10  # share of a squared length that a neighbour adds to those before
-_BATCH = 2**24  # bytes of samples that are regressed at a time
+_BATCH = 2**20  # bytes of samples that are regressed at a time, within the cache
 
 
 class Neighbours(NamedTuple):
@@ -203,9 +203,9 @@ def score_nested(
     alone = np.einsum("ij,ij->i", others, others) / others.shape[1]
     total = _deviance(alone, spread) @ (degrees == 0)
     for some, places in _batches(neighbours, usable, most, len(samples)):
-        found = _Regression(genes, neighbours.genes, some, places)
+        found = _Regression(genes, neighbours.genes, some, places, others)
         wanted = np.where(degrees[some] <= most, degrees[some], 0)
-        squares = found.held_out_squares(others, wanted)
+        squares = found.held_out_squares(others[some], wanted)
         variance = found.variance(wanted, spread[some])
         total += (_deviance(squares, variance) * (wanted > 0)).sum(axis=0)
     for gene, network in zip(*np.nonzero(degrees > most), strict=True):
@@ -220,9 +220,10 @@ def score_nested(
 class _Regression:
     """Least squares of several genes, each on the same number of neighbours.
 
-    Their orthonormal basis is found in the order of the neighbours, so its first d
-    vectors are that of the first d neighbours. A neighbour that those before it
-    determine adds nothing, and neither does a place that is empty.
+    Neighbours are made orthonormal one after another (Gram-Schmidt, modified: Golub &
+    Van Loan 2013, Matrix Computations, 5.2.8), for all genes at once. So the first d
+    vectors are those of the first d neighbours. A neighbour that those before it
+    determine gets a vector of zeros, and so does an empty place.
 
     Parameters
     ----------
@@ -234,43 +235,32 @@ class _Regression:
         The genes to predict.
     places : ndarray of shape (n_some, n_neighbours)
         Where their neighbours are listed, -1 for none.
+    others : ndarray of shape (n_genes, n_others) or None
+        Further samples. They are combined in the same way, but have no say in it.
     """
 
     def __init__(
-        self, samples: NDArray, neighbours: NDArray, some: NDArray, places: NDArray
+        self,
+        samples: NDArray,
+        neighbours: NDArray,
+        some: NDArray,
+        places: NDArray,
+        others: NDArray | None = None,
     ) -> None:
-        self._some, self._neighbours = some, neighbours[places]
-        self._target, self._adds = samples[some], places >= 0
-        basis, triangle = self._factorised(samples)
-        pivots = np.einsum("gii->gi", triangle)
-        lengths = np.einsum("gij,gij->gj", triangle, triangle)
-        adds = self._adds & (pivots**2 > _COLLINEAR * lengths)
-        if (adds != self._adds).any():
-            self._adds = adds
-            basis, triangle = self._factorised(samples)
-        self._triangle = triangle
-        self._weights = np.einsum("gni,gn->gi", basis, self._target)
-
-    def _factorised(self, samples: NDArray) -> tuple[NDArray, NDArray]:
-        """Return orthonormal vectors and a triangle, (n_some, n_samples, n_neighbours).
-
-        A neighbour that adds nothing gets a row of its own, and its vector lies there:
-        a column of zeros would take a direction from the neighbours behind it.
-        """
-        columns = self._columns(samples)
-        own = np.eye(columns.shape[2]) * ~self._adds[:, None, :]
-        basis, triangle = np.linalg.qr(np.concatenate([columns, own], axis=1))
-        return basis[:, : columns.shape[1]], triangle
-
-    def _columns(self, samples: NDArray) -> NDArray:
-        """Return the neighbours of each gene, (n_some, n_samples, n_neighbours)."""
-        columns = samples[self._neighbours]
-        columns[~self._adds] = 0.0
-        return columns.transpose(0, 2, 1)
+        listed, filled = neighbours[places], places >= 0
+        basis = samples[listed] * filled[..., None]
+        if others is None:  # then it is noted how the neighbours were combined
+            shape = (*places.shape, places.shape[1])
+            along = np.broadcast_to(np.eye(places.shape[1]), shape).copy()
+        else:
+            along = others[listed]
+        _orthonormalise(basis, along)
+        self._target, self._along = samples[some], along
+        self._weights = np.einsum("gdn,gn->gd", basis, self._target)
 
     def slopes(self) -> NDArray[np.float64]:
         """Return a slope for each neighbour, 0 for one that adds nothing."""
-        return np.linalg.solve(self._triangle, self._weights[..., None])[..., 0]
+        return np.einsum("gdk,gd->gk", self._along, self._weights)
 
     def variance(self, wanted: NDArray, spread: NDArray) -> NDArray[np.float64]:
         """Return what the first neighbours leave, (n_some, n_networks).
@@ -283,18 +273,34 @@ class _Regression:
         freedom = self._target.shape[1] - 1 - wanted
         return np.maximum(left / freedom, _LEAST_SHARE * spread[:, None])
 
-    def held_out_squares(self, others: NDArray, wanted: NDArray) -> NDArray:
-        """Return mean squared errors of other samples, (n_some, n_networks)."""
-        columns = self._columns(others)
-        # Coordinates of the other samples in the basis, one neighbour after another.
-        turned = np.linalg.solve(
-            self._triangle.transpose(0, 2, 1), columns.transpose(0, 2, 1)
-        )
-        turned *= -self._weights[..., None]
-        errors = np.concatenate([others[self._some][:, None], turned], axis=1)
+    def held_out_squares(self, target: NDArray, wanted: NDArray) -> NDArray:
+        """Return mean squared errors of the further samples, (n_some, n_networks)."""
+        steps = self._along * -self._weights[..., None]
+        errors = np.concatenate([target[:, None], steps], axis=1)
         np.cumsum(errors, axis=1, out=errors)
         squares = np.einsum("gdn,gdn->gd", errors, errors) / errors.shape[2]
         return np.take_along_axis(squares, wanted, axis=1)
+
+
+def _orthonormalise(basis: NDArray, along: NDArray) -> None:
+    """Make vectors orthonormal, in place, and combine others as they are.
+
+    Parameters
+    ----------
+    basis : ndarray of shape (n_some, n_vectors, n_samples)
+    along : ndarray of shape (n_some, n_vectors, n_others)
+    """
+    lengths = np.einsum("gdn,gdn->gd", basis, basis)
+    for at in range(basis.shape[1]):
+        vector, other = basis[:, at], along[:, at]
+        left = np.einsum("gn,gn->g", vector, vector)
+        adds = left > _COLLINEAR * lengths[:, at]
+        scale = adds / np.sqrt(np.where(adds, left, 1.0))
+        vector *= scale[:, None]
+        other *= scale[:, None]
+        shares = np.einsum("gkn,gn->gk", basis[:, at + 1 :], vector)[..., None]
+        basis[:, at + 1 :] -= shares * vector[:, None]
+        along[:, at + 1 :] -= shares * other[:, None]
 
 
 def _centred(
