@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from sklearn_grn._classical_test import classical_test
+from sklearn_grn._classical_significance import classical_test
 from sklearn_grn._edge_search import (
     Edges,
     edges_above,
@@ -19,7 +19,7 @@ from sklearn_grn._edge_search import (
 )
 from sklearn_grn._edge_selector import Choice, EdgeSelector
 from sklearn_grn._edge_tables import clipped
-from sklearn_grn._genenet_test import genenet_test
+from sklearn_grn._genenet_significance import genenet_test
 from sklearn_grn._inner_estimator import Symmetric, as_pairs, n_linked
 from sklearn_grn._pair_tiles import PairTiles
 from sklearn_grn._significance import TESTS, as_confounders, leave_pair_out_test

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_array
 
 from sklearn_grn._anndata import as_table
-from sklearn_grn._classical_test import classical_test
+from sklearn_grn._classical_significance import classical_test
 from sklearn_grn._edge_search import Edges
 from sklearn_grn._edge_tables import edge_table
 from sklearn_grn._expression_diagnostics import concerns, diagnose_expression
-from sklearn_grn._genenet_test import genenet_test
+from sklearn_grn._genenet_significance import genenet_test
 from sklearn_grn._inner_estimator import as_pairs, n_linked
 from sklearn_grn._leave_pair_out import leave_pair_out
 from sklearn_grn._precision import FactorPrecisionEstimator

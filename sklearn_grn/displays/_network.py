@@ -37,7 +37,7 @@ class _Graph(NamedTuple):
 
     @classmethod
     def of(cls, edges: pd.DataFrame) -> _Graph:
-        """Number the genes in the order of their appearance."""
+        """Return the graph, its genes in the order of their appearance."""
         ends = np.concatenate([edges["source"], edges["target"]])
         numbers, genes = pd.factorize(ends)
         sources, targets = np.split(numbers, 2)

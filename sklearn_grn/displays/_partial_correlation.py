@@ -11,7 +11,7 @@ from scipy import special
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_grn._edge_search import strongest_edges
-from sklearn_grn._genenet_test import _FEW_PAIRS, genenet_test
+from sklearn_grn._genenet_significance import _FEW_PAIRS, genenet_test
 from sklearn_grn._inner_estimator import (
     Symmetric,
     as_pairs,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_grn._genenet_test import _FEW_PAIRS, genenet_test
+from sklearn_grn._genenet_significance import _FEW_PAIRS, genenet_test
 from sklearn_grn._inner_estimator import (
     as_pairs,
     last_step,

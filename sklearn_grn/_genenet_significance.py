@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_grn._classical_test import classical_test
+from sklearn_grn._classical_significance import classical_test
 from sklearn_grn._edge_search import Census, Edges, census, edges_above
 from sklearn_grn._genenet_null import Null, Values, fit_null
 from sklearn_grn._pair_tiles import PairTiles

@@ -9,10 +9,10 @@ from sklearn_grn import (
     FactorPrecisionEstimator,
     NetworkEdgeSelector,
     _edge_search,
-    _genenet_test,
+    _genenet_significance,
 )
 from sklearn_grn._genenet_null import Values, fit_null
-from sklearn_grn._genenet_test import genenet_test
+from sklearn_grn._genenet_significance import genenet_test
 from sklearn_grn._pair_tiles import DenseEntries, RowProducts
 from sklearn_grn.datasets import make_sparse_network
 
@@ -67,7 +67,7 @@ def test_bins_and_tail_find_the_same_edges(rows, alpha):
 
 def test_more_edges_than_the_first_pass_holds_are_found(rows, monkeypatch):
     expected = genenet_test(RowProducts(rows), N_GENES, 0.2)
-    monkeypatch.setattr(_genenet_test, "_TAIL", 0)
+    monkeypatch.setattr(_genenet_significance, "_TAIL", 0)
     found = genenet_test(RowProducts(rows), N_GENES, 0.2)
     assert len(found.sources) > 0.1 * N_GENES
     assert_array_equal(found.sources, expected.sources)

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from sklearn_grn._classical_test import classical_test
+from sklearn_grn._classical_significance import classical_test
 
 
 def naive(samples, confounders=None):
