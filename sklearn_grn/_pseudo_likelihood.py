@@ -28,7 +28,7 @@ _SAMPLES_PER_SLOPE = 3
 _LEAST_SHARE = 1e-6
 
 _COLLINEAR = 1e-10  # share of a squared length that a neighbour adds to those before
-_BATCH = 2**20  # bytes of samples that are regressed at a time, within the cache
+_BATCH = 2**19  # bytes of samples that are regressed at a time, within the cache
 
 
 class Neighbours(NamedTuple):
@@ -247,15 +247,17 @@ class _Regression:
         places: NDArray,
         others: NDArray | None = None,
     ) -> None:
-        listed, filled = neighbours[places], places >= 0
-        basis = samples[listed] * filled[..., None]
+        listed, n_samples = neighbours[places], samples.shape[1]
         if others is None:  # then it is noted how the neighbours were combined
             shape = (*places.shape, places.shape[1])
-            along = np.broadcast_to(np.eye(places.shape[1]), shape).copy()
+            along = np.broadcast_to(np.eye(places.shape[1]), shape)
         else:
             along = others[listed]
-        _orthonormalise(basis, along)
-        self._target, self._along = samples[some], along
+        vectors = np.concatenate([samples[listed], along], axis=2)
+        vectors[places < 0] = 0.0
+        _orthonormalise(vectors, n_samples)
+        self._target, self._along = samples[some], vectors[..., n_samples:]
+        basis = vectors[..., :n_samples]
         self._weights = np.einsum("gdn,gn->gd", basis, self._target)
 
     def slopes(self) -> NDArray[np.float64]:
@@ -282,25 +284,23 @@ class _Regression:
         return np.take_along_axis(squares, wanted, axis=1)
 
 
-def _orthonormalise(basis: NDArray, along: NDArray) -> None:
-    """Make vectors orthonormal, in place, and combine others as they are.
+def _orthonormalise(vectors: NDArray, n_samples: int) -> None:
+    """Make vectors orthonormal in their first entries, in place; others go along.
 
     Parameters
     ----------
-    basis : ndarray of shape (n_some, n_vectors, n_samples)
-    along : ndarray of shape (n_some, n_vectors, n_others)
+    vectors : ndarray of shape (n_some, n_vectors, n_samples + n_others)
+    n_samples : int
     """
-    lengths = np.einsum("gdn,gdn->gd", basis, basis)
-    for at in range(basis.shape[1]):
-        vector, other = basis[:, at], along[:, at]
+    seen = vectors[..., :n_samples]
+    lengths = np.einsum("gdn,gdn->gd", seen, seen)
+    for at in range(vectors.shape[1]):
+        vector = seen[:, at]
         left = np.einsum("gn,gn->g", vector, vector)
         adds = left > _COLLINEAR * lengths[:, at]
-        scale = adds / np.sqrt(np.where(adds, left, 1.0))
-        vector *= scale[:, None]
-        other *= scale[:, None]
-        shares = np.einsum("gkn,gn->gk", basis[:, at + 1 :], vector)[..., None]
-        basis[:, at + 1 :] -= shares * vector[:, None]
-        along[:, at + 1 :] -= shares * other[:, None]
+        vectors[:, at] *= (adds / np.sqrt(np.where(adds, left, 1.0)))[:, None]
+        shares = np.einsum("gkn,gn->gk", seen[:, at + 1 :], vector)
+        vectors[:, at + 1 :] -= shares[..., None] * vectors[:, None, at]
 
 
 def _centred(
