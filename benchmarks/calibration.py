@@ -38,6 +38,8 @@ def main() -> None:
     regimes = chosen_regimes(options.regimes, options.quick)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     tests = {name: TESTS[name] for name in options.tests}
+    if options.no_veto and "LPO" in tests:
+        tests["LPO"] = partial(tests["LPO"], veto=False)
     if options.fresh:
         forget(options.results, regimes, tests)
     run(regimes, seeds, tests, options.results, options.jobs)
@@ -52,6 +54,7 @@ def read_options() -> argparse.Namespace:
     add("--first-seed", type=int, default=0)
     add("--regimes", nargs="*", metavar="TEXT", help="those whose names hold a text")
     add("--tests", nargs="*", choices=list(TESTS), default=list(TESTS))
+    add("--no-veto", action="store_true", help="LPO without it: name another file")
     add("--quick", action="store_true", help="three regimes only")
     add("--fresh", action="store_true", help="forget earlier results of what is run")
     add("--jobs", type=int, default=1)
@@ -72,12 +75,14 @@ def chosen_regimes(texts: list[str] | None, quick: bool) -> list[Regime]:
 
 
 # -------------------------------------------------------------------------- the tests
-def package_test(table: NDArray, significance: str) -> Found:
+def package_test(table: NDArray, significance: str, **options: Any) -> Found:
     """Ask the package for all edges up to the largest level."""
     from sklearn_grn import test_edges
 
     genes = pd.DataFrame(table)  # whose names are numbers
-    edges, report = test_edges(genes, significance=significance, fdr=max(LEVELS))
+    edges, report = test_edges(
+        genes, significance=significance, fdr=max(LEVELS), **options
+    )
     saw = {
         "scale": report.get("null_scale", np.nan),
         "n_factors": report.get("n_factors", 0),

@@ -202,6 +202,8 @@ def _networks() -> list[Regime]:
         regime("random, degree 2", 300, 30),
         regime("random, degree 2", 100, 1000),
         regime("random, degree 2", 300, 1000),
+        regime("few genes", 8, 50, {**RANDOM, "degree": 1.5}),
+        regime("few genes", 12, 100, {**RANDOM, "degree": 1.5}),
     ]
 
 

@@ -24,6 +24,7 @@ def genenet_test(
     n_linked: int,
     alpha: float,
     samples: NDArray | None = None,
+    confounders: NDArray | None = None,
     *,
     n_jobs: int | None = None,
 ) -> TestedPairs:
@@ -43,6 +44,8 @@ def genenet_test(
         False discovery rate.
     samples : ndarray of shape (n_samples, n_genes), or None
         For the classical test, which stands in where there are few pairs.
+    confounders : ndarray of shape (n_samples, n_confounders), or None
+        For the classical test, too.
     n_jobs : int or None
         As in `edges_above`.
 
@@ -56,8 +59,14 @@ def genenet_test(
     Bioinformatics 9, 303.
     """
     n_pairs = math.comb(n_linked, 2)
+    report: dict[str, Any] = {"test": "genenet"}
+    if samples is not None:
+        report["n_samples"] = len(samples)
     if n_pairs < _FEW_PAIRS:
-        return _few_pairs(samples, len(pairs.order), n_pairs, alpha)
+        if samples is not None and len(samples) > samples.shape[1] + 2:
+            return classical_test(samples, alpha, confounders)
+        _warn_of_few_pairs(n_pairs, len(pairs.order), report.get("n_samples", 0))
+        return nothing_found(n_pairs, report)
     found = census(pairs, _TAIL * len(pairs.order), n_jobs=n_jobs)
     values = _values(found, found.tail, n_pairs)
     if values.quantile(0.25) == values.quantile(0.75):
@@ -65,19 +74,14 @@ def genenet_test(
             "no edge is significant: more than half of the partial correlations are "
             "equal, so no null can be fitted to them. Select by threshold or max_edges"
         )
-        return nothing_found(n_pairs, {"test": "genenet"})
+        return nothing_found(n_pairs, report)
     null, tail, left_out = fit_null(values), found.tail, found.left_out
     if left_out > 0 and (_qvalue(null, tail.values) <= alpha).all():
         left_out = _least_size(null, found, alpha)
         tail = edges_above(pairs, left_out, n_jobs=n_jobs)
         null = fit_null(_values(found, tail, n_pairs))
-    report = {
-        "test": "genenet",
-        "n_pairs": n_pairs,
-        "kappa": null.kappa,
-        "eta0": null.eta0,
-        "cutoff": null.cutoff,
-    }
+    report |= {"n_pairs": n_pairs, "kappa": null.kappa, "eta0": null.eta0}
+    report["cutoff"] = null.cutoff
     return _tested(null, tail, left_out, alpha, report)
 
 
@@ -133,16 +137,10 @@ def _tested(
     return TestedPairs(*tail.take(keep), *found, report, left_out)
 
 
-def _few_pairs(
-    samples: NDArray | None, n_genes: int, n_pairs: int, alpha: float
-) -> TestedPairs:
-    n_samples = 0 if samples is None else len(samples)
-    if samples is not None and n_samples > n_genes + 2:
-        return classical_test(samples, alpha)
+def _warn_of_few_pairs(n_pairs: int, n_genes: int, n_samples: int) -> None:
     if n_pairs:
         warn_caller(
             f"no edge is significant: {n_pairs} pairs are too few to fit a null to, "
             f"and the t test needs more than the {n_samples} samples there are of "
             f"{n_genes} genes. Select by threshold or max_edges"
         )
-    return nothing_found(n_pairs, {"test": "genenet"})

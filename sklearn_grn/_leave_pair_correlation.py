@@ -15,8 +15,8 @@ from sklearn_grn._lasso_pilot import LassoPilot
 
 _CACHE = 2**21  # bytes of the residuals that are at hand at a time
 _QUARTILE = float(special.ndtri(0.75))  # the median of |z| for a normal z
-# In simulations the scale of fewer pairs took half of the power of 5 to 10 genes, and
-# without it .03 to .05 of their edges were false at .05.
+# Of fewer pairs most may be edges, and their median would cost half of the power. Without
+# it the level holds: "few genes" in `benchmarks/calibration.py`.
 _FEW_PAIRS = 70
 
 

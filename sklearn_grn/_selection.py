@@ -52,7 +52,8 @@ class NetworkEdgeSelector(EdgeSelector):
         null to all partial correlations, as R's GeneNet [2]_ does with fdrtool [3]_.
         "t" is the classical t test, for more samples than genes.
     significance_params : dict, default=None
-        For "leave_pair_out": `n_factors` and `veto`, as in `test_edges`.
+        For "leave_pair_out": `n_factors` and `veto`, as in `test_edges`. The other
+        tests have no options.
     max_edges : int, default=None
         Keep the strongest of what is left, and at most as many. Where edges tie at the
         cut, all of them are left out. ``threshold=0, max_edges=m`` keeps the m
@@ -181,8 +182,9 @@ class NetworkEdgeSelector(EdgeSelector):
         TypeError
             If the estimator inside has no precision.
         ValueError
-            If the precision is not that of the genes, or if more edges are asked for
-            than fit in half of the free memory.
+            If the precision is not that of the genes, if more edges are asked for than
+            fit in half of the free memory, or if there are confounders and no test
+            that would see them.
 
         Warns
         -----
@@ -193,6 +195,13 @@ class NetworkEdgeSelector(EdgeSelector):
 
         def choose(links: Symmetric, samples: NDArray | None) -> Choice:
             pairs = as_pairs(links)
+            tests_samples = self.threshold == "fdr" and self.significance != "genenet"
+            if confounders is not None and not tests_samples:
+                raise ValueError(
+                    "confounders are for a test of samples: threshold='fdr' with "
+                    "significance='leave_pair_out' or 't'. For others regress them out "
+                    "of the table first"
+                )
             if self.threshold != "fdr":
                 return self._above(pairs)
             known = (

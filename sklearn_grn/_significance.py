@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,6 +133,8 @@ def test_edges(
     """
     if significance not in TESTS:
         raise ValueError(f"significance={significance!r} must be one of {TESTS}")
+    if not 0 < fdr < 1:
+        raise ValueError(f"fdr={fdr!r} is a rate, and must be between 0 and 1")
     X = as_table(X)
     samples = check_array(X, dtype=np.float64, ensure_min_samples=2)
     known = as_confounders(confounders, len(samples))
@@ -176,7 +179,15 @@ def leave_pair_out_test(
     -------
     TestedPairs
         Empty where no degree of freedom is left for a test, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If `n_factors` is neither "auto" nor a number from 0 up.
     """
+    given: Any = n_factors
+    if given != "auto" and not (isinstance(given, Integral) and int(given) >= 0):
+        raise ValueError(f"n_factors={n_factors!r} must be 'auto', or 0 or more")
     _, genes, rank = regress_out(samples, confounders)
     n_samples, n_pairs = len(samples), math.comb(len(genes), 2)
     report = {"test": "leave_pair_out", "n_samples": n_samples}
@@ -241,13 +252,14 @@ def _shrunken_test(
     samples: NDArray, alpha: float, confounders: NDArray | None, n_jobs: int | None
 ) -> TestedPairs:
     """Do what R's GeneNet does, on what the confounders leave."""
+    left = samples
     if confounders is not None:
         rows, genes, _ = regress_out(samples, confounders)
-        samples = np.zeros_like(samples)
-        samples[:, genes] = rows.T
-    correlation = FactorPrecisionEstimator().fit(samples).partial_correlation_
-    pairs = as_pairs(correlation)
-    return genenet_test(pairs, n_linked(correlation), alpha, samples, n_jobs=n_jobs)
+        left = np.zeros_like(samples)
+        left[:, genes] = rows.T
+    correlation = FactorPrecisionEstimator().fit(left).partial_correlation_
+    pairs, linked = as_pairs(correlation), n_linked(correlation)
+    return genenet_test(pairs, linked, alpha, samples, confounders, n_jobs=n_jobs)
 
 
 def _column_names(X: Any, n_genes: int) -> NDArray:

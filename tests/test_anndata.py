@@ -12,8 +12,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 from scipy import sparse
+from sklearn.base import clone
+from sklearn.covariance import ShrunkCovariance
+from sklearn.pipeline import make_pipeline
 
-from sklearn_grn import FactorPrecisionEstimator, PathwayActivities
+from sklearn_grn import (
+    FactorPrecisionEstimator,
+    NetworkEdgeSelector,
+    PathwayActivities,
+    RegulatoryEdgeSelector,
+)
 from sklearn_grn.pathways import (
     expression_table,
     fit_activity_variance,
@@ -221,6 +229,24 @@ def test_other_genes_are_refused(estimator):
 def test_model_without_names_is_refused(data):
     with pytest.raises(ValueError, match="the model knows no gene names"):
         write_anndata(data, FactorPrecisionEstimator().fit(VALUES))
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        NetworkEdgeSelector(threshold=0, max_edges=9),
+        NetworkEdgeSelector(
+            make_pipeline(ShrunkCovariance(shrinkage=0.5)), threshold=0.01
+        ),
+        RegulatoryEdgeSelector(max_edges=9),
+    ],
+)
+def test_a_selector_that_knows_no_pathway_writes_its_network(data, selector):
+    selector = clone(selector).fit(TABLE)
+    write_anndata(data, selector)
+    assert_array_equal(data.varp["grn"].toarray(), selector.network_.toarray())
+    assert "grn" in data.uns
+    assert not data.varm
 
 
 # ------------------------------------------------------------------ the package itself

@@ -18,6 +18,9 @@ from sklearn_grn import (
     FactorPrecisionEstimator,
     NetworkEdgeSelector,
     NetworkEdgeSelectorCV,
+    NonparanormalTransformer,
+    PathwayActivities,
+    RegulatoryEdgeSelector,
 )
 
 # The tables of the checks are small and mostly noise, where it is right to warn.
@@ -62,7 +65,31 @@ SELECTORS = [
     NetworkEdgeSelectorCV(LedoitWolf(), thresholds=[0, 0.1], cv=3),
 ]
 FEATURES = [EdgeFeatures(), EdgeFeatures(NetworkEdgeSelector(threshold=0))]
-TRANSFORMERS = SELECTORS + FEATURES
+
+
+class TwoPathways(FactorPrecisionEstimator):
+    """Add two pathways to any table: the checks use tables of every width."""
+
+    def fit(self, X, y=None):
+        super().fit(X)
+        size = self.n_features_in_
+        loadings = np.column_stack([np.ones(size), np.arange(size) % 3 - 0.5])
+        return self.partial_fit_pathways(loadings, ["all", "some"])
+
+
+REGULATORS = [
+    RegulatoryEdgeSelector(),
+    RegulatoryEdgeSelector(threshold=0),
+    RegulatoryEdgeSelector([0], max_edges=1),
+    RegulatoryEdgeSelector(max_edges=3, shrinkage=0.8, hub_exponent=1.0),
+]
+RANKS = [NonparanormalTransformer(), NonparanormalTransformer(winsorize=True)]
+ACTIVITIES = [
+    PathwayActivities(TwoPathways()),
+    PathwayActivities(TwoPathways(2, shrinkage="oas")),
+    PathwayActivities(TwoPathways(shrinkage=1.0)),
+]
+TRANSFORMERS = SELECTORS + FEATURES + REGULATORS + RANKS + ACTIVITIES
 ESTIMATORS = COVARIANCES + TRANSFORMERS
 on_estimators = pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
 
@@ -213,7 +240,16 @@ def test_the_docstring_lists_what_fit_sets(estimator):
 
 
 @pytest.mark.parametrize(
-    "family", [COVARIANCES, SELECTORS[:-2], SELECTORS[-2:], FEATURES]
+    "family",
+    [
+        COVARIANCES,
+        SELECTORS[:-2],
+        SELECTORS[-2:],
+        FEATURES,
+        REGULATORS,
+        RANKS,
+        ACTIVITIES,
+    ],
 )
 def test_the_docstring_lists_nothing_that_fit_never_sets(family):
     learnt = set.union(*map(learnt_by, family))

@@ -5,6 +5,7 @@ import copy
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -224,3 +225,15 @@ def test_what_genes_share_for_other_reasons_is_no_activity(world):
     name, agreement = world
     expected = {"leukemia": [0.50, 0.53], "pbmc": [0.62, 0.62]}[name]
     assert_allclose(agreement["auto"], expected, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("library", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame)]
+)
+def test_output_is_a_table_with_a_column_for_each_pathway(library, kind):
+    inside = FactorPrecisionEstimator(pathways=LOADINGS)
+    scores = PathwayActivities(inside).set_output(transform=library)
+    activities = scores.fit_transform(TABLE)
+    assert isinstance(activities, kind)
+    assert list(activities.columns) == ["alpha", "beta", "gamma"]
+    assert_array_equal(activities.to_numpy(), scores.estimator_.activities(TABLE))

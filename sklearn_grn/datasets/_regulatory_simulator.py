@@ -167,6 +167,13 @@ def _respond(
         for link in range(network.indptr[gene], network.indptr[gene + 1]):
             excess = levels[:, network.indices[link]] - np.log(thresholds[link])
             levels[:, gene] += special.log_expit(network.data[link] * _HILL * excess)
-        levels[:, gene] -= np.median(levels[:n_samples, gene])
+        levels[:, gene] -= _log_median(levels[:n_samples, gene])
         levels[n_samples:][knockouts == gene, gene] = -np.inf
     return np.exp(np.clip(levels[n_samples:], -np.inf, _HIGHEST))
+
+
+def _log_median(logarithms: NDArray) -> float:
+    """Return the logarithm of the median of numbers, of which logarithms are given."""
+    middle = np.median(logarithms)
+    numbers = np.exp(np.minimum(logarithms - middle, _HIGHEST))
+    return float(middle + np.log(np.median(numbers)))
