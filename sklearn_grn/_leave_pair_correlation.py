@@ -15,8 +15,8 @@ from sklearn_grn._lasso_pilot import LassoPilot
 
 _CACHE = 2**21  # bytes of the residuals that are at hand at a time
 _QUARTILE = float(special.ndtri(0.75))  # the median of |z| for a normal z
-# Of fewer pairs most may be edges, and their median would cost half of the power. Without
-# it the level holds: "few genes" in `benchmarks/calibration.py`.
+# Of fewer pairs most may be edges, and their median would cost much power. Without it
+# the level holds: "few genes" in `benchmarks/calibration.py`.
 _FEW_PAIRS = 70
 
 
