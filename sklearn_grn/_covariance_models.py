@@ -70,6 +70,8 @@ class CovarianceModel:
         Genes whose noise variance stopped at a lower bound.
     converged : bool
         Whether an iteration came to its end.
+    kept : object or None
+        What further samples can join (`_sample_stream.py`).
     """
 
     location: NDArray
@@ -78,6 +80,7 @@ class CovarianceModel:
     attributes: dict[str, Any]
     heywood: NDArray[np.bool_] | None = None
     converged: bool = True
+    kept: Any = None
 
 
 def restore_unit(covariance: Factors | Dense, unit: float) -> Factors | Dense:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, _fit_context
+from numpy.typing import ArrayLike
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_grn._anndata import as_table
 from sklearn_grn._capacitance import Capacitance, append, remove
+from sklearn_grn._centred_table import TooFewSamplesError
 from sklearn_grn._covariance_models import (
     CovarianceModel,
     factorise_model,
@@ -27,15 +29,26 @@ from sklearn_grn._diagonal_low_rank import (
     structured_views,
 )
 from sklearn_grn._factor_analysis import factor_analysis_model
-from sklearn_grn._likelihood import explain, log_density, squared_mahalanobis
+from sklearn_grn._fitted_covariance import FLOATS, SPARSE, FittedCovariance
 from sklearn_grn._loadings import Pathways, posterior_deviation, read_pathways
-from sklearn_grn._shrinkage import shrinkage_model
-from sklearn_grn._spectrum import squared_distance
+from sklearn_grn._sample_stream import (
+    Kept,
+    Stream,
+    begin_stream,
+    continue_stream,
+)
+from sklearn_grn._shrinkage import shrinkage_model, stream_model
 
-_FLOATS = [np.float64, np.float32]
+
+def _can_stream(estimator: FactorPrecisionEstimator) -> bool:
+    if not estimator._streams():
+        raise AttributeError(
+            "partial_fit needs method='shrinkage'; fit all samples together instead"
+        )
+    return True
 
 
-class FactorPrecisionEstimator(BaseEstimator):
+class FactorPrecisionEstimator(FittedCovariance):
     r"""Precision matrix and partial correlations of gene expression, held in factors.
 
     The level of a gene is a sum of shared programmes and its own noise, so
@@ -202,9 +215,11 @@ class FactorPrecisionEstimator(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse of shape (n_samples, n_features)
             Expression table, samples x genes, log-transformed. float32 stays float32.
-            Here and in the other methods an AnnData is taken by its `X`.
+            Sparse tables, and those that lie in a file (`numpy.memmap`), are centred
+            only in thought. Here and in the other methods an AnnData is taken by its
+            `X`.
             With ``method="precomputed"`` a covariance, (n_features, n_features).
         y : Ignored
             Not used, present for API consistency by convention.
@@ -228,45 +243,129 @@ class FactorPrecisionEstimator(BaseEstimator):
         ConvergenceWarning
             If factor analysis stopped at `max_iter`.
         """
-        before = self.__dict__.copy()
-        try:
-            return self._fit(X)
-        except BaseException:
-            self.__dict__ = before
-            raise
-
-    def _fit(self, X: Any) -> FactorPrecisionEstimator:
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        model = self._estimate(X)
-        warn_of(model, getattr(self, "feature_names_in_", None))
-        state = factorise_model(model.covariance)
-        self._store_model(model, state)
-        dtype = self.components_.dtype
-        self._store_state(state, Pathways.none(self.n_features_in_, dtype))
-        if self.pathways is not None:
-            self._add_pathways(self.pathways, None, None)
+        fresh = self._beside()
+        for name in [name for name in vars(fresh) if name.endswith("_")]:
+            delattr(fresh, name)
+        model = fresh._estimate(X)
+        fresh._store_model(model, model.kept, None)
+        self.__dict__ = fresh.__dict__
         return self
 
+    @available_if(_can_stream)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None) -> FactorPrecisionEstimator:
+        """Add a batch of samples to those that were seen before.
+
+        Means, variances, intensities and factor become those of one `fit` to all
+        samples, up to rounding; pathways that were added stay. Where `n_components`
+        cuts components off, means and variances do, and the components are those of
+        incremental PCA [1]_: the sum of squares they explain is at most what the best
+        ones would, and falls short by no more than what each batch left out.
+
+        While there are up to three times as many samples as genes they are kept, and a
+        batch costs as much as a fit. From then on moments of pairs of genes are kept,
+        three arrays of shape (n_features, n_features), and a batch costs
+        O(n_batch x n_features^2 + n_features^3). Where `n_components` cuts, it costs
+        O((n_batch + n_components)^2 x n_features).
+
+        Parameters
+        ----------
+        X : array-like or sparse of shape (n_samples, n_features)
+            Expression; one sample is enough. Where the first samples do not give a
+            covariance (a single one; no more samples than genes and `shrinkage` 0) they
+            wait for others, and the estimator is not fitted yet.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        FactorPrecisionEstimator
+            The estimator itself. The update happens wholly or not at all.
+
+        Raises
+        ------
+        ValueError
+            As `fit`.
+
+        References
+        ----------
+        .. [1] Ross et al. (2008). Incremental learning for robust visual tracking. Int.
+           J. Comput. Vis. 77, 125-141, section 2.2.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_grn import FactorPrecisionEstimator
+        >>> samples = np.random.default_rng(0).normal(size=(20, 4))
+        >>> stream = FactorPrecisionEstimator()
+        >>> for batch in np.split(samples, 5):
+        ...     _ = stream.partial_fit(batch)
+        >>> whole = FactorPrecisionEstimator().fit(samples)
+        >>> bool(np.allclose(stream.precision_, whole.precision_))
+        True
+        """
+        fresh = self._beside()
+        number = self._number_of_components()
+        stream = fresh._join(X)
+        try:
+            model, kept = stream_model(stream, number, self.shrinkage)
+            fresh._store_model(model, kept, getattr(fresh, "_pathways", None))
+        except TooFewSamplesError:
+            if hasattr(fresh, "_state"):
+                raise
+            fresh._kept = stream  # they wait for others
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def _streams(self) -> bool:
+        return self.method == "shrinkage"
+
+    def _beside(self) -> Self:
+        """Return a twin that is worked on, and whose state is taken up at the end."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def _join(self, X: Any) -> Stream:
+        first = not hasattr(self, "n_samples_seen_")
+        X = validate_data(
+            self, as_table(X), reset=first, dtype=FLOATS, accept_sparse=SPARSE
+        )
+        self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)
+        if first:
+            start = begin_stream(X.shape[1], self.assume_centered, X.dtype)
+            return continue_stream(start, None, X)
+        return continue_stream(self._kept, getattr(self, "components_", None), X)
+
     def _estimate(self, X: Any) -> CovarianceModel:
-        number: Any = self.n_components
-        if number == "auto" and self.method != "factor_analysis":
-            raise ValueError(
-                f"n_components='auto' needs method='factor_analysis', and method is "
-                f"{self.method!r}. Give a number, or None to keep all components"
-            )
+        number = self._number_of_components()
         if self.method == "precomputed":
             if isinstance(X, DiagonalPlusLowRank):
                 self.n_features_in_ = X.shape[0]
                 return structured_model(covariance_state(X), number)
-            return precomputed_model(validate_data(self, X, dtype=_FLOATS), number)
-        X = validate_data(self, as_table(X), dtype=_FLOATS, ensure_min_samples=2)
-        self.n_samples_seen_ = len(X)
-        if self.method == "factor_analysis":
-            return factor_analysis_model(
-                X, number, self.assume_centered, tol=self.tol, max_iter=self.max_iter
+            return precomputed_model(validate_data(self, X, dtype=FLOATS), number)
+        by_shrinkage = self.method == "shrinkage"
+        X = validate_data(
+            self,
+            as_table(X),
+            dtype=FLOATS,
+            accept_sparse=SPARSE if by_shrinkage else False,
+            ensure_min_samples=2,
+        )
+        self.n_samples_seen_ = X.shape[0]
+        if by_shrinkage:
+            return shrinkage_model(X, number, self.assume_centered, self.shrinkage)
+        return factor_analysis_model(
+            X, number, self.assume_centered, tol=self.tol, max_iter=self.max_iter
+        )
+
+    def _number_of_components(self) -> Any:
+        if self.n_components == "auto" and self.method != "factor_analysis":
+            raise ValueError(
+                f"n_components='auto' needs method='factor_analysis', and method is "
+                f"{self.method!r}. Give a number, or None to keep all components"
             )
-        return shrinkage_model(X, number, self.assume_centered, self.shrinkage)
+        return self.n_components
 
     # No parameter enters here, so none is validated again: it would take as long as the
     # update of a small network.
@@ -372,13 +471,30 @@ class FactorPrecisionEstimator(BaseEstimator):
         state = append(self._state, fresh.scaled())
         self._store_state(state, present.append(fresh))
 
-    def _store_model(self, model: CovarianceModel, state: Capacitance) -> None:
+    def _store_model(
+        self, model: CovarianceModel, kept: Kept | None, pathways: Pathways | None
+    ) -> None:
+        """Take up what the samples say, and the pathways that are to stay."""
+        warn_of(model, getattr(self, "feature_names_in_", None))
+        state = factorise_model(model.covariance)
         self.location_ = model.location
         self.components_ = state.loadings.lying()
         self.n_components_ = state.rank
         self.noise_variance_ = state.noise_variance
         for name, value in model.attributes.items():
             setattr(self, name, value)
+        self._kept = kept
+        if pathways is not None:
+            self._store_state(append(state, pathways.scaled()), pathways)
+            return
+        none = Pathways.none(self.n_features_in_, self.components_.dtype)
+        self._store_state(state, none)
+        if self.pathways is not None:
+            self._add_pathways(self.pathways, None, None)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there is a covariance: one sample of a stream gives none."""
+        return hasattr(self, "_state")
 
     def _store_state(self, state: Capacitance, pathways: Pathways) -> None:
         covariance, precision, partial_correlation = structured_views(state)
@@ -393,147 +509,3 @@ class FactorPrecisionEstimator(BaseEstimator):
             _pathways=pathways,
             _state=state,
         )
-
-    # ------------------------------------------------------------------ looking
-    @property
-    def pathway_loadings_(self) -> NDArray:
-        """Loadings of the pathways, as given, shape (n_features, n_pathways)."""
-        check_is_fitted(self)
-        return self._pathways.loadings.lying().T
-
-    @property
-    def condition_number_(self) -> float:
-        """Largest eigenvalue of the covariance over its smallest."""
-        check_is_fitted(self)
-        return self.covariance_.condition_number()
-
-    def get_covariance(self) -> DiagonalPlusLowRank:
-        """Return the covariance.
-
-        Returns
-        -------
-        DiagonalPlusLowRank of shape (n_features, n_features)
-        """
-        check_is_fitted(self)
-        return self.covariance_
-
-    def get_precision(self) -> DiagonalPlusLowRank:
-        """Return the precision, the inverse of the covariance.
-
-        Returns
-        -------
-        DiagonalPlusLowRank of shape (n_features, n_features)
-        """
-        check_is_fitted(self)
-        return self.precision_
-
-    # -------------------------------------------------------------------- samples
-    def activities(self, X: Any) -> NDArray:
-        """Return the posterior mean of each pathway's activity in each sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Expression.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_pathways)
-            E[activity | x]; the prior mean is 0 and the prior variance
-            `activity_variance_`.
-        """
-        centred = self._centre(X)
-        factors, _ = explain(self._state, centred)
-        return factors[:, self.n_components_ :] * np.sqrt(self.activity_variance_)
-
-    def mahalanobis(self, X: Any) -> NDArray:
-        """Return the squared Mahalanobis distance of each sample from the mean.
-
-        It is the distance in the factors plus the distance of the residual, a sum of
-        squares, and so never negative.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Expression.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        centred = self._centre(X)
-        return squared_mahalanobis(self._state, centred)
-
-    def score_samples(self, X: Any) -> NDArray:
-        """Return the Gaussian log-likelihood of each sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Expression.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        centred = self._centre(X)
-        return log_density(self._state, centred)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean Gaussian log-likelihood of samples.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Expression.
-        y : Ignored
-            Not used, present for API consistency by convention.
-
-        Returns
-        -------
-        float
-            Higher is better, so that a grid search can choose parameters by it.
-        """
-        return float(self.score_samples(X).mean())
-
-    def error_norm(
-        self,
-        comp_cov: Any,
-        norm: str = "frobenius",
-        scaling: bool = True,
-        squared: bool = True,
-    ) -> float:
-        """Return the distance between this covariance and another.
-
-        As in the classes of `sklearn.covariance`, without a second dense matrix.
-
-        Parameters
-        ----------
-        comp_cov : array-like or DiagonalPlusLowRank of shape (n_features, n_features)
-            The covariance to compare with.
-        norm : {"frobenius", "spectral"}, default="frobenius"
-            Root of the sum of squared differences, or the largest eigenvalue of the
-            difference in absolute value.
-        scaling : bool, default=True
-            Whether the squared norm is divided by n_features.
-        squared : bool, default=True
-            Whether the squared norm is returned.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ValueError
-            If the shapes differ or `norm` is not one of the two.
-        """
-        check_is_fitted(self)
-        distance = squared_distance(self.covariance_, comp_cov, norm)
-        distance /= self.n_features_in_ if scaling else 1
-        return distance if squared else float(np.sqrt(distance))
-
-    def _centre(self, X: Any) -> NDArray:
-        check_is_fitted(self)
-        X = validate_data(self, as_table(X), reset=False, dtype=_FLOATS)
-        return X - self.location_.astype(X.dtype)
