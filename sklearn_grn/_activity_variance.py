@@ -23,7 +23,9 @@ from scipy.optimize import nnls
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_grn._anndata import dense_table
 from sklearn_grn._capacitance import Capacitance, remove
+from sklearn_grn._fitted_covariance import read_samples
 from sklearn_grn._loadings import Pathways, read_pathways
 from sklearn_grn._warn import warn_caller
 
@@ -107,7 +109,9 @@ def fit_activity_variance(estimator: Any, X: Any, loadings: Any = None) -> pd.Se
         )
     if not len(pathways.names):
         raise ValueError("the model has no pathways; add some, or pass loadings")
-    gram, moment = _sufficient(base, pathways.loadings.lying(), estimator._centre(X))
+    samples = dense_table(read_samples(estimator, X, reset=False))
+    centred = samples - estimator.location_.astype(samples.dtype)
+    gram, moment = _sufficient(base, pathways.loadings.lying(), centred)
     variance = variance_components(gram, moment)
     return pd.Series(variance, index=pathways.names, name="activity_variance")
 

@@ -76,7 +76,7 @@ def expression_table(data: Any, *, layer: str | None = None) -> pd.DataFrame:
             f"the AnnData has no X; name a layer, one of {list(data.layers)}"
         )
     return pd.DataFrame(
-        _dense(values),
+        dense_table(values),
         index=pd.Index(data.obs_names),
         columns=pd.Index(data.var_names),
     )
@@ -207,7 +207,22 @@ def _layer(data: Any, layer: str) -> Any:
     return data.layers[layer]
 
 
-def _dense(values: Any) -> NDArray:
+def dense_table(values: Any) -> NDArray:
+    """Return a table as an array.
+
+    Parameters
+    ----------
+    values : array-like or sparse of shape (n_samples, n_genes)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_genes)
+
+    Raises
+    ------
+    MemoryError
+        If a sparse one would take more than half of the free memory.
+    """
     if not sparse.issparse(values):
         return np.asarray(values)
     n_bytes = values.shape[0] * values.shape[1] * values.dtype.itemsize
@@ -215,7 +230,8 @@ def _dense(values: Any) -> NDArray:
         raise MemoryError(
             f"a table of shape {values.shape} takes {n_bytes / 2**30:.3g} GiB, more "
             "than half of the memory that is free. Choose genes or samples first, for "
-            "instance data[:, data.var['highly_variable']]"
+            "instance data[:, data.var['highly_variable']], or use a "
+            "FactorPrecisionEstimator by itself, which takes sparse tables as they are"
         )
     return values.toarray(order="C")
 

@@ -318,10 +318,10 @@ class EdgeSelector(MetaEstimatorMixin, SelectorMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         """Take what the estimator inside takes."""
         tags = super().__sklearn_tags__()
-        if self.estimator is not None:
-            inner = get_tags(self.estimator).input_tags
-            tags.input_tags.sparse = inner.sparse
-            tags.input_tags.allow_nan = inner.allow_nan
+        inner = FactorPrecisionEstimator() if self.estimator is None else self.estimator
+        inner_tags = get_tags(inner).input_tags
+        tags.input_tags.sparse = inner_tags.sparse
+        tags.input_tags.allow_nan = inner_tags.allow_nan
         return tags
 
 

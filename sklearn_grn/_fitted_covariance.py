@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_grn._anndata import as_table
+from sklearn_grn._anndata import as_table, is_annotated
 from sklearn_grn._capacitance import Capacitance
 from sklearn_grn._diagonal_low_rank import DiagonalPlusLowRank
 from sklearn_grn._likelihood import explain, log_density, squared_mahalanobis
@@ -19,7 +22,6 @@ from sklearn_grn._sample_batch import row_parts
 from sklearn_grn._spectrum import squared_distance
 
 FLOATS = [np.float64, np.float32]
-SPARSE = ("csr", "csc")
 
 
 class FittedCovariance(BaseEstimator):
@@ -175,12 +177,47 @@ class FittedCovariance(BaseEstimator):
     ) -> NDArray:
         """Return what a function says of centred samples, some rows at a time."""
         check_is_fitted(self)
-        X = validate_data(
-            self, as_table(X), reset=False, dtype=FLOATS, accept_sparse=SPARSE
-        )
+        X = read_samples(self, X, reset=False)
         location, state = self.location_.astype(X.dtype), self._state
         found = [function(state, rows - location) for rows in row_parts(X)]
         return np.concatenate(found)
+
+
+def read_samples(
+    estimator: BaseEstimator,
+    X: Any,
+    *,
+    reset: bool,
+    ensure_min_samples: int = 1,
+    accept_sparse: bool = True,
+) -> Any:
+    """Check samples as scikit-learn does; those of an AnnData stay sparse.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its names and number of genes are set, or compared.
+    X : array-like, sparse or AnnData of shape (n_samples, n_features)
+    reset : bool
+        Whether they are set.
+    ensure_min_samples : int, default=1
+    accept_sparse : bool, default=True
+
+    Returns
+    -------
+    ndarray, csr or csc of shape (n_samples, n_features)
+        float32 or float64.
+    """
+    options: Any = {
+        "dtype": FLOATS,
+        "accept_sparse": ("csr", "csc") if accept_sparse else False,
+        "ensure_min_samples": ensure_min_samples,
+    }
+    if accept_sparse and is_annotated(X) and sparse.issparse(X.X):
+        names = pd.DataFrame(columns=pd.Index(X.var_names), index=range(0))
+        validate_data(estimator, names, reset=reset, skip_check_array=True)
+        return check_array(X.X, estimator=estimator, input_name="X", **options)
+    return validate_data(estimator, as_table(X), reset=reset, **options)
 
 
 def _factors(state: Capacitance, centred: NDArray) -> NDArray:

@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
+from sklearn_grn._anndata import dense_table
 from sklearn_grn._diagonal_low_rank import DiagonalPlusLowRank
 from sklearn_grn._pair_tiles import DenseEntries, PairTiles, RowProducts
 
@@ -246,5 +247,8 @@ def as_samples(X: ArrayLike) -> NDArray:
     ------
     ValueError
         If they are not a finite table of numbers.
+    MemoryError
+        If they are sparse, and too many to be held as an array.
     """
-    return check_array(X, dtype=[np.float64, np.float32], ensure_min_features=0)
+    options: Any = {"dtype": [np.float64, np.float32], "ensure_min_features": 0}
+    return dense_table(check_array(X, accept_sparse=("csr", "csc"), **options))

@@ -13,7 +13,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_grn._anndata import as_table
 from sklearn_grn._capacitance import Capacitance, append, remove
 from sklearn_grn._centred_table import TooFewSamplesError
 from sklearn_grn._covariance_models import (
@@ -29,7 +28,7 @@ from sklearn_grn._diagonal_low_rank import (
     structured_views,
 )
 from sklearn_grn._factor_analysis import factor_analysis_model
-from sklearn_grn._fitted_covariance import FLOATS, SPARSE, FittedCovariance
+from sklearn_grn._fitted_covariance import FLOATS, FittedCovariance, read_samples
 from sklearn_grn._loadings import Pathways, posterior_deviation, read_pathways
 from sklearn_grn._sample_stream import (
     Kept,
@@ -328,9 +327,7 @@ class FactorPrecisionEstimator(FittedCovariance):
 
     def _join(self, X: Any) -> Stream:
         first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(
-            self, as_table(X), reset=first, dtype=FLOATS, accept_sparse=SPARSE
-        )
+        X = read_samples(self, X, reset=first)
         self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)
         if first:
             start = begin_stream(X.shape[1], self.assume_centered, X.dtype)
@@ -345,12 +342,8 @@ class FactorPrecisionEstimator(FittedCovariance):
                 return structured_model(covariance_state(X), number)
             return precomputed_model(validate_data(self, X, dtype=FLOATS), number)
         by_shrinkage = self.method == "shrinkage"
-        X = validate_data(
-            self,
-            as_table(X),
-            dtype=FLOATS,
-            accept_sparse=SPARSE if by_shrinkage else False,
-            ensure_min_samples=2,
+        X = read_samples(
+            self, X, reset=True, ensure_min_samples=2, accept_sparse=by_shrinkage
         )
         self.n_samples_seen_ = X.shape[0]
         if by_shrinkage:
@@ -491,6 +484,12 @@ class FactorPrecisionEstimator(FittedCovariance):
         self._store_state(state, none)
         if self.pathways is not None:
             self._add_pathways(self.pathways, None, None)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that the method decides whether tables may be sparse."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.method == "shrinkage"
+        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether there is a covariance: one sample of a stream gives none."""

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from sklearn_grn._centred_table import CentredTable, count
 from sklearn_grn._co_moments import CoMoments, no_moments
+from sklearn_grn._implicit_table import ImplicitTable
 from sklearn_grn._running_axes import RunningAxes
 from sklearn_grn._sample_batch import Batch, dense, merged_mean
-from sklearn_grn._sample_table import SampleTable
-
 
 _SAMPLES_A_GENE = 3  # take as much room as the three moments of each pair of genes
 
@@ -126,12 +125,14 @@ Stream: TypeAlias = KeptSamples | CoMoments | RunningAxes
 Kept: TypeAlias = Stream | SamplesInComponents
 
 
-def keep_all(table: SampleTable, factor: NDArray) -> KeptSamples | CoMoments:
+def keep_all(
+    table: CentredTable | ImplicitTable, factor: NDArray
+) -> KeptSamples | CoMoments:
     """Return what is kept of a table all of whose components are kept.
 
     Parameters
     ----------
-    table : SampleTable
+    table : CentredTable or ImplicitTable
         Its genes times `factor`.
     factor : ndarray of shape (n_features,)
 
@@ -139,14 +140,22 @@ def keep_all(table: SampleTable, factor: NDArray) -> KeptSamples | CoMoments:
     -------
     KeptSamples or CoMoments
     """
-    assume_centered = table.dof == table.n_samples
+    scale, centred = factor / table.unit, table.dof == table.n_samples
     if isinstance(table, CentredTable):
-        scale = factor / table.unit
-        kept = KeptSamples(table.samples, table.location, assume_centered, scale)
+        kept = KeptSamples(table.samples, table.location, centred, scale)
         return kept.moments(table.unit) if kept.outgrow(None) else kept
-    basis = table.sample_basis()
-    held = SamplesInComponents(factor / table.unit, table.location, table.n_samples)
-    return held.read(basis)
+    if table.n_samples > _SAMPLES_A_GENE * table.n_features:
+        return _moments_of_parts(table)
+    held = SamplesInComponents(scale, table.location, table.n_samples)
+    return held.read(table.sample_basis())
+
+
+def _moments_of_parts(table: ImplicitTable) -> CoMoments:
+    """Return the moments of a table that is centred only in thought."""
+    moments = no_moments(table.n_features, True, table.dtype)
+    for _, part in table.samples.parts:
+        moments = moments.join(part.scaled(moments.factor, np.dtype(np.float64)))
+    return replace(moments, location=table.location, dof=table.dof, unit=table.unit)
 
 
 def begin_stream(n_features: int, assume_centered: bool, dtype: np.dtype) -> Stream:

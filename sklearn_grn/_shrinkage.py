@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_grn._centred_table import TooFewSamplesError, centre
+from sklearn_grn._centred_table import CentredTable, TooFewSamplesError, centre
 from sklearn_grn._covariance_models import (
     CovarianceModel,
     Dense,
@@ -20,6 +20,7 @@ from sklearn_grn._covariance_models import (
     restore_unit,
     with_signs,
 )
+from sklearn_grn._implicit_table import ImplicitTable, implicit_table, is_implicit
 from sklearn_grn._running_axes import LengthSums, RunningAxes, begin_axes
 from sklearn_grn._sample_stream import (
     Kept,
@@ -37,6 +38,9 @@ _LEAST_SHRINKAGE = 1e-8
 _ROUNDING = 1e-13  # an intensity below this is 0 but for rounding
 
 
+_GIVEN = (CentredTable, ImplicitTable)  # tables of samples that are there
+
+
 class _Target(NamedTuple):
     """Sigma = diag(noise) + diag(spread) D'D diag(spread)."""
 
@@ -50,7 +54,7 @@ class _Target(NamedTuple):
 
 
 def shrinkage_model(
-    X: NDArray,
+    X: Any,
     n_components: int | None = None,
     assume_centered: bool = False,
     shrinkage: str | float = "auto",
@@ -59,8 +63,8 @@ def shrinkage_model(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), float32 or float64
-        Finite; at least two samples.
+    X : ndarray, csr or csc array of shape (n_samples, n_features)
+        float32 or float64, finite; at least two samples.
     n_components : int or None
         As in `model_of_table`.
     assume_centered : bool
@@ -77,7 +81,8 @@ def shrinkage_model(
     ValueError
         If no gene varies; and as in `model_of_table`.
     """
-    return model_of_table(centre(X, assume_centered), n_components, shrinkage)
+    table = (implicit_table if is_implicit(X) else centre)(X, assume_centered)
+    return model_of_table(table, n_components, shrinkage)
 
 
 def model_of_table(
@@ -274,7 +279,7 @@ def _shrink(
         return _cut(target, axes), begun
     if n_samples <= n_features and target.found["shrinkage_"] < 1.0:
         return _samples_as_components(target)
-    kept = keep_all(table, target.factor)
+    kept = keep_all(table, target.factor) if isinstance(table, _GIVEN) else None
     if target.found["shrinkage_"] == 1.0:
         return _only_noise(target), kept
     covariance = table.second_moments() * spread * spread[:, None]

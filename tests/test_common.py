@@ -16,6 +16,7 @@ import sklearn_grn
 from sklearn_grn import (
     EdgeFeatures,
     FactorPrecisionEstimator,
+    FactorPrecisionEstimatorCV,
     NetworkEdgeSelector,
     NetworkEdgeSelectorCV,
     NonparanormalTransformer,
@@ -38,6 +39,7 @@ pytestmark = [
         ".*values are the lowest of their gene",
         ".*the median gene has a count",
         ".*the best threshold is the smallest",
+        ".*the best shrinkage is the smallest",
         "X (has|does not have valid) feature names",
     )
 ]
@@ -50,6 +52,10 @@ COVARIANCES = [
     FactorPrecisionEstimator(3, shrinkage="ledoit_wolf"),
     FactorPrecisionEstimator(shrinkage="oas"),
     FactorPrecisionEstimator(1, method="factor_analysis"),
+]
+CHOSEN = [
+    FactorPrecisionEstimatorCV(),
+    FactorPrecisionEstimatorCV([0.1, 0.5, 1.0], cv=3, assume_centered=True),
 ]
 SELECTORS = [
     NetworkEdgeSelector(),
@@ -90,7 +96,7 @@ ACTIVITIES = [
     PathwayActivities(TwoPathways(shrinkage=1.0)),
 ]
 TRANSFORMERS = SELECTORS + FEATURES + REGULATORS + RANKS + ACTIVITIES
-ESTIMATORS = COVARIANCES + TRANSFORMERS
+ESTIMATORS = COVARIANCES + CHOSEN + TRANSFORMERS
 on_estimators = pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
 
 
@@ -243,6 +249,7 @@ def test_the_docstring_lists_what_fit_sets(estimator):
     "family",
     [
         COVARIANCES,
+        CHOSEN,
         SELECTORS[:-2],
         SELECTORS[-2:],
         FEATURES,
