@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_grn._anndata import as_table
+from sklearn_grn._anndata import dense_table
 from sklearn_grn._centred_table import CentredTable, centre
 from sklearn_grn._edge_search import Edges, strongest_edges
 from sklearn_grn._edge_tables import edge_table
+from sklearn_grn._fitted_covariance import read_samples
 from sklearn_grn._inner_estimator import gene_names, rows_of
 from sklearn_grn._precision import FactorPrecisionEstimator
 from sklearn_grn._sample_removal import (
@@ -23,7 +24,6 @@ from sklearn_grn._sample_removal import (
 )
 
 _IDENTITY = ("ledoit_wolf", "oas")  # all genes have the same noise
-_FLOATS = [np.float64, np.float32]
 _CANDIDATES = 10  # times as many pairs as edges are asked for compete for their places
 
 
@@ -274,7 +274,7 @@ def _check(estimator: Any, X: Any) -> NDArray:
             f"method={estimator.method!r}: only with method='shrinkage' does a sample "
             "leave a model as a term of a sum"
         )
-    samples = validate_data(estimator, as_table(X), reset=False, dtype=_FLOATS)
+    samples = dense_table(read_samples(estimator, X, reset=False))
     _check_numbers(estimator, len(samples))
     return samples
 
