@@ -2,16 +2,16 @@
 How many samples does a network need?
 =====================================
 
-Patients arrive one after the other. This lesson adds each of 128 leukaemias to the model
-with `partial_fit`, and watches the shrinkage, the held-out likelihood and the hundred
-strongest edges settle.
+Patients arrive one after the other. This lesson adds leukaemias to the model one at a
+time with `partial_fit`, and watches the shrinkage, the held-out likelihood and the
+hundred strongest edges settle.
 """
 
 # %%
 # One patient at a time
 # ---------------------
-# The last 28 samples are kept back to score the others. They come from one table, so the
-# order is shuffled first.
+# The last 28 of 128 samples are kept back to score the others. The order is shuffled
+# first.
 
 import matplotlib.pyplot as plt
 import numpy as np

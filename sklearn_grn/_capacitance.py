@@ -16,19 +16,23 @@ subtracting.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy import linalg
 from sklearn.utils import gen_batches
 
-from sklearn_grn._column_blocks import ColumnBlocks
+from sklearn_grn._column_blocks import ColumnBlocks, compact
 from sklearn_grn._orthonormal import (
+    error_of_inverse,
     inverse_of_product,
     inverse_triangle,
     log_det_of_triangle,
     orthonormalise,
+    sensitivity,
     solve_lower,
 )
 
@@ -67,6 +71,12 @@ class Capacitance:
     base : Capacitance or None
         The state that an append had to rebuild, so that taking the append back gives
         that state itself.
+    uncertainty : float
+        What rounding of the input leaves uncertain in partial correlations; 0 where no
+        digits were lost.
+    dense_uncertainty : float
+        The part of it that is due to a dense covariance at the start, and so stays
+        whatever is appended or removed.
     """
 
     noise_variance: NDArray
@@ -79,6 +89,8 @@ class Capacitance:
     head_log_det: float
     head_residual: NDArray
     base: Capacitance | None = None
+    uncertainty: float = 0.0
+    dense_uncertainty: float = 0.0
 
     @property
     def rank(self) -> int:
@@ -89,6 +101,11 @@ class Capacitance:
     def trusted(self) -> bool:
         """Whether every 1 - h_i could be found by subtracting from 1."""
         return _trusted(self.residual)
+
+    @property
+    def of_dense_inverse(self) -> bool:
+        """Whether the head may come of a dense inverse, whose error shows in [T; Q]."""
+        return self.n_head >= len(self.residual)
 
     @property
     def log_det(self) -> float:
@@ -121,9 +138,7 @@ def factorise(noise_variance: NDArray, loadings: ColumnBlocks) -> Capacitance:
         if _trusted(residual):
             log_det = -2.0 * float(np.log(root.diagonal()).sum())
             return _head(noise_variance, loadings, basis, root, residual, log_det)
-    root, rows, residual, log_det = orthonormalise(whitened.T.astype(np.float64))
-    basis = ColumnBlocks(np.ascontiguousarray(rows.T, dtype=whitened.dtype))
-    return _head(noise_variance, loadings, basis, root, residual, log_det)
+    return _reflect(noise_variance, loadings, whitened)
 
 
 def factorise_dense(
@@ -167,7 +182,7 @@ def factorise_dense(
     root = np.linalg.cholesky(_shift(correlation, 1.0, -theta))
     basis = np.linalg.cholesky(_shift(inverse, -theta, 1.0))
     turn = solve_lower(root, basis) * theta**0.5
-    return _head(
+    state = _head(
         theta * variance,
         ColumnBlocks(np.multiply(root.T, deviation, dtype=dtype)),
         ColumnBlocks(np.ascontiguousarray(basis.T, dtype=dtype)),
@@ -175,6 +190,8 @@ def factorise_dense(
         theta * inverse.diagonal(),
         log_det - size * float(np.log(theta)),
     )
+    lost = error_of_inverse(correlation, inverse)
+    return replace(state, uncertainty=lost, dense_uncertainty=lost)
 
 
 def append(state: Capacitance, columns: NDArray) -> Capacitance:
@@ -194,15 +211,18 @@ def append(state: Capacitance, columns: NDArray) -> Capacitance:
     loadings = state.loadings.append(columns)
     if not state.trusted:
         return _rebuild(state, loadings)
-    fresh = _whiten(columns, state.scale)
-    lengths = 1.0 + np.einsum("ij,ij->i", fresh, fresh, dtype=np.float64)
+    whitened = _whiten(columns, state.scale)
+    lengths = 1.0 + np.einsum("ij,ij->i", whitened, whitened, dtype=np.float64)
     # One step of block Gram-Schmidt of [0; I; Y] against [T; 0; Q]. The squared lengths
     # that remain are sums of squares, where the textbook's I + Y'G subtracts.
-    shared = state.basis.project(fresh.T)
-    fresh -= state.basis.combine(shared)
+    shared = state.basis.project(whitened.T)
+    fresh = state.basis.combine(shared)
+    np.subtract(whitened, fresh, out=fresh)
     carried = state.root @ shared
-    gram = np.eye(len(columns)) + carried.T @ carried + _gram(fresh)
-    corner = _inverse_root(gram, lengths)
+    left = carried.T @ carried + _gram(fresh)
+    if state.of_dense_inverse:  # as Q has it: what goes may be all but that error
+        left = _symmetric_product(whitened, fresh)
+    corner = _inverse_root(np.eye(len(columns)) + left, lengths)
     if corner is None:
         return _rebuild(state, loadings)
     block = corner.T.astype(fresh.dtype, copy=False) @ fresh
@@ -241,10 +261,10 @@ def remove(state: Capacitance, keep: NDArray[np.bool_]) -> Capacitance:
     loadings = state.loadings.select(keep)
     first = int(np.argmin(keep))
     if not state.trusted or first < state.n_head:
-        return replace(factorise(state.noise_variance, loadings), base=base)
+        return _factorise_again(state, loadings, base)
     basis, root = _rotate_out(state, keep, first)
-    tail = basis.last_lying(len(root) - state.n_head)
-    residual = _subtract_squares(state.head_residual.copy(), tail)
+    behind = islice(basis.columns(), state.n_head, None)
+    residual = _subtract_squares(state.head_residual.copy(), behind)
     return replace(
         state, loadings=loadings, basis=basis, root=root, residual=residual, base=base
     )
@@ -257,7 +277,16 @@ def posterior_mean(state: Capacitance, whitened_samples: NDArray) -> NDArray:
 
 def _rebuild(state: Capacitance, loadings: ColumnBlocks) -> Capacitance:
     base = replace(state, base=None) if state.trusted else state.base
-    return replace(factorise(state.noise_variance, loadings), base=base)
+    return _factorise_again(state, loadings, base)
+
+
+def _factorise_again(
+    state: Capacitance, loadings: ColumnBlocks, base: Capacitance | None
+) -> Capacitance:
+    fresh = factorise(state.noise_variance, loadings)
+    given = state.dense_uncertainty  # that of its loadings is not of rounding them
+    lost = max(fresh.uncertainty, given)
+    return replace(fresh, base=base, uncertainty=lost, dense_uncertainty=given)
 
 
 def _rotate_out(
@@ -270,7 +299,7 @@ def _rotate_out(
     """
     head = state.root[:first, :first]
     if not keep[first:].any():
-        return state.basis.first(first), head
+        return state.basis.first(first), compact(head)
     triangle = inverse_triangle(state.root[first:, first:])[:, keep[first:]]
     rotation, triangle = linalg.qr(triangle, mode="economic", check_finite=False)
     signs = np.where(triangle.diagonal() < 0, -1.0, 1.0)
@@ -293,6 +322,19 @@ def _head(
     """Return a state whose columns were all factorised together."""
     parts = (noise_variance, 1.0 / np.sqrt(noise_variance), loadings, basis, root)
     return Capacitance(*parts, residual, len(root), log_det, residual)
+
+
+def _reflect(
+    noise_variance: NDArray, loadings: ColumnBlocks, whitened: NDArray
+) -> Capacitance:
+    """Return the state of ill-conditioned columns, and what rounding them costs."""
+    rows = whitened.T.astype(np.float64)
+    root, basis, residual, log_det = orthonormalise(rows)
+    strength = sensitivity(rows, root, basis, residual)
+    lying = np.ascontiguousarray(basis.T, dtype=loadings.dtype)
+    parts = (noise_variance, loadings, ColumnBlocks(lying), root, residual, log_det)
+    lost = float(np.finfo(whitened.dtype).eps) * strength
+    return replace(_head(*parts), uncertainty=lost)
 
 
 def _invert_correlation(correlation: NDArray) -> tuple[NDArray, float]:
@@ -333,8 +375,16 @@ def _gram(lying: NDArray) -> NDArray:
     return gram
 
 
+def _symmetric_product(left: NDArray, right: NDArray) -> NDArray:
+    """Return the symmetric Y'G in float64 for Y and G lying as (k, n_features)."""
+    product = left.astype(np.float64, copy=False) @ right.T.astype(np.float64)
+    return 0.5 * (product + product.T)
+
+
 def _inverse_root(gram: NDArray, squared_lengths: NDArray) -> NDArray | None:
     """Return T = R^-1 for gram = R'R, or None where a pivot has lost its digits."""
+    if len(gram) == 1:  # Sherman & Morrison
+        return gram**-0.5 if gram[0, 0] >= _TRUSTED * squared_lengths[0] else None
     try:
         triangle = np.linalg.cholesky(gram).T
     except np.linalg.LinAlgError:
@@ -344,7 +394,7 @@ def _inverse_root(gram: NDArray, squared_lengths: NDArray) -> NDArray | None:
     return inverse_triangle(triangle)
 
 
-def _subtract_squares(residual: NDArray, columns: NDArray) -> NDArray:
+def _subtract_squares(residual: NDArray, columns: Iterable[NDArray]) -> NDArray:
     """Subtract the squares of lying columns one by one, in place.
 
     The order is fixed, so that cutting columns off gives back the very bits that were
@@ -363,8 +413,9 @@ def _trusted(residual: NDArray) -> bool:
 def _border(root: NDArray, beside: NDArray, corner: NDArray) -> NDArray:
     """Return [[root, beside], [0, corner]]."""
     size = len(root) + len(corner)
-    bordered = np.zeros((size, size))
+    bordered = np.empty((size, size))
     bordered[: len(root), : len(root)] = root
+    bordered[len(root) :, : len(root)] = 0.0
     bordered[: len(root), len(root) :] = beside
     bordered[len(root) :, len(root) :] = corner
     return bordered

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 
 class ColumnBlocks:
-    """A tall matrix, kept in the blocks of columns in which it arrived.
+    """A tall matrix, kept in blocks of columns.
 
     Appending shares what is there and copies nothing large, so two models grown from
-    one base hold its columns once and can never see each other's. The last blocks are
-    merged until each is twice as wide as the next (as a binary counter carries), which
-    keeps their number logarithmic and the copying amortised.
-    The first block, usually by far the widest, is never merged.
+    one base hold its columns once and can never see each other's. Columns that come one
+    by one are written into room behind the last block. A new block gets as much room as
+    all blocks but the first hold, which keeps the number of blocks logarithmic.
 
     Parameters
     ----------
@@ -24,10 +23,17 @@ class ColumnBlocks:
         Each block *lies*: a column of the matrix is a contiguous row of its block.
     """
 
-    __slots__ = ("blocks",)
+    __slots__ = ("_room", "blocks")
 
     def __init__(self, *blocks: NDArray) -> None:
         self.blocks = blocks
+        # The memory in which the last block lies, if there is room behind it. Who takes
+        # it out of the list may write there, and nobody else: `pop` is atomic.
+        self._room: list[NDArray] = []
+
+    def __reduce__(self) -> tuple[type[ColumnBlocks], tuple[NDArray, ...]]:
+        """Copy and pickle the columns without the room behind them."""
+        return type(self), self.blocks
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -43,17 +49,46 @@ class ColumnBlocks:
         """Return the matrix with the columns of ``block`` behind its own."""
         if len(block) == 0:
             return self
-        kept = list(self.blocks)
-        while len(kept) > 1 and len(kept[-1]) < 2 * len(block):
-            block = np.concatenate([kept.pop(), block])
-        return ColumnBlocks(*kept, block)
+        *kept, last = self.blocks
+        memory, size = self._take_room(len(block)), len(last)
+        if memory is None:
+            kept, memory, size = self._new_block(block)
+        end = size + len(block)
+        memory[size:end] = block
+        grown = ColumnBlocks(*kept, memory[:end])
+        if end < len(memory):
+            grown._room.append(memory)
+        return grown
+
+    def _take_room(self, n_columns: int) -> NDArray | None:
+        """Return the memory of the last block if it has room, to one caller only."""
+        try:
+            memory = self._room.pop()
+        except IndexError:
+            return None
+        return memory if len(self.blocks[-1]) + n_columns <= len(memory) else None
+
+    def _new_block(self, block: NDArray) -> tuple[list[NDArray], NDArray, int]:
+        """Return the blocks that stay, memory for a new one, and what it holds."""
+        kept: list[NDArray] = list(self.blocks)
+        behind = sum(len(part) for part in kept[1:])
+        narrow: list[NDArray] = []  # merged with the new one, so that few are left
+        while len(kept) > 1 and len(kept[-1]) <= len(block):
+            narrow.insert(0, kept.pop())
+        size = sum(len(part) for part in narrow)
+        capacity = max(size + len(block), behind)
+        memory = np.empty((capacity, block.shape[1]), dtype=self.dtype)
+        if narrow:
+            np.concatenate(narrow, out=memory[:size])
+        return kept, memory, size
 
     def first(self, n_columns: int) -> ColumnBlocks:
-        """Return the first ``n_columns`` columns, as views."""
-        kept, left = [self.blocks[0][:n_columns]], n_columns - len(self.blocks[0])
+        """Return the first ``n_columns`` columns, as views where that holds no more."""
+        head = self.blocks[0]
+        kept, left = [compact(head[:n_columns])], n_columns - len(head)
         for block in self.blocks[1:]:
             if left > 0:
-                kept.append(block[:left])
+                kept.append(compact(block[:left]))
             left -= len(block)
         return ColumnBlocks(*kept)
 
@@ -69,7 +104,7 @@ class ColumnBlocks:
         """Return the columns where ``keep`` is true; untouched blocks are shared."""
         parts = np.split(keep, np.cumsum([len(block) for block in self.blocks])[:-1])
         chosen = [
-            block if part.all() else block[part]
+            compact(block) if part.all() else block[part]
             for block, part in zip(self.blocks, parts, strict=True)
         ]
         return ColumnBlocks(chosen[0], *(block for block in chosen[1:] if len(block)))
@@ -103,3 +138,14 @@ class ColumnBlocks:
         """Yield the columns one by one, in their order of arrival."""
         for block in self.blocks:
             yield from block
+
+
+def compact(view: NDArray) -> NDArray:
+    """Return an array itself, or a copy if it is less than half of what it holds.
+
+    A view keeps alive all of the memory that it was cut from.
+    """
+    memory = view
+    while isinstance(memory.base, np.ndarray):
+        memory = memory.base
+    return view.copy() if memory.nbytes > 2 * view.nbytes > 0 else view

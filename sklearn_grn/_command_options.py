@@ -225,6 +225,7 @@ def _add_table(network: argparse.ArgumentParser) -> None:
         help="column with the labels of the rows (default: the first)",
     )
     add("--no-labels", action="store_true", help="no column has labels")
+    add("--no-limits", action="store_true", help="files of any size, if you trust them")
     add(
         "--drop",
         action="append",

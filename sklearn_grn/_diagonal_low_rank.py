@@ -23,6 +23,8 @@ from sklearn_grn._spectrum import (
 # A diagonal entry below this share of its diagonal part is what two parts left over.
 _CANCELLED = 1e-4
 
+_NEAR = 1e-4  # a diagonal part below this: a row of length 1, but for rounding
+
 
 class DiagonalPlusLowRank(ArrayInterface):
     r"""A symmetric matrix :math:`\mathrm{diag}(d) \pm S F F' S`, never built.
@@ -239,7 +241,9 @@ class DiagonalPlusLowRank(ArrayInterface):
         """Turn inner products of rows into entries off the diagonal, in place."""
         if self._sign < 0:
             np.subtract(0, products, out=products)  # 0 - 0 is 0, where -0 is -0
-        if self._bound is not None:  # rounding must not carry |rho| past 1
+        # Rounding must not carry |rho| past 1. The squared length of a row is 1 less
+        # its diagonal part: where all of these are positive, nothing comes near.
+        if self._bound is not None and self._diagonal.min(initial=1.0) < _NEAR:
             np.clip(products, -self._bound, self._bound, out=products)
 
     # -------------------------------------------------------------- its products

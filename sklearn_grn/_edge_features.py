@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -107,7 +108,7 @@ class EdgeFeatures(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         EdgeFeatures
-            The fitted transformer.
+            The fitted transformer. Where an error is raised it is what it was before.
 
         Raises
         ------
@@ -115,13 +116,15 @@ class EdgeFeatures(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If the selector cannot be fitted.
         """
         inner = NetworkEdgeSelector() if self.selector is None else clone(self.selector)
-        X = as_table(X)
-        validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
-        self.selector_ = inner.fit(X, y)
-        check_same_genes(self.selector_, getattr(self, "feature_names_in_", None))
-        samples = self._samples(X)
-        given = getattr(self._last, "location_", None)
-        self.location_ = samples.mean(axis=0) if given is None else np.asarray(given)
+        fresh, X = copy.copy(self), as_table(X)
+        validate_data(fresh, X, dtype=_FLOATS, ensure_min_samples=2)
+        fresh.selector_ = inner.fit(X, y)
+        check_same_genes(fresh.selector_, getattr(fresh, "feature_names_in_", None))
+        samples = fresh._samples(X)
+        given = getattr(fresh._last, "location_", None)
+        fresh.location_ = samples.mean(axis=0) if given is None else np.asarray(given)
+        # One assignment: an interrupt or another thread sees all of it or nothing.
+        self.__dict__ = fresh.__dict__
         return self
 
     def transform(self, X: Any) -> NDArray:
@@ -142,14 +145,16 @@ class EdgeFeatures(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         NotFittedError
             If the transformer is not fitted.
         """
-        check_is_fitted(self)
+        held = copy.copy(self)  # one state throughout, whatever another thread does
+        check_is_fitted(held)
+        held.selector_ = copy.copy(held.selector_)
         X = as_table(X)
-        validate_data(self, X, reset=False, dtype=_FLOATS)
-        samples = self._samples(X)
-        precision = find_precision(self._last)
-        residual = (samples - self.location_.astype(samples.dtype)) @ precision
+        validate_data(held, X, reset=False, dtype=_FLOATS)
+        samples = held._samples(X)
+        precision = find_precision(held._last)
+        residual = (samples - held.location_.astype(samples.dtype)) @ precision
         residual = residual / np.sqrt(precision.diagonal())
-        sources, targets = self._ends
+        sources, targets = held._ends
         return -(residual[:, sources] * residual[:, targets]).astype(samples.dtype)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray:

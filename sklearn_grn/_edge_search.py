@@ -240,7 +240,8 @@ def mean_absolute(rows: ArrayLike | PairTiles, *, n_jobs: int | None = None) -> 
         To the precision of float32 products.
     """
     pairs = _pairs(rows)
-    total = searched(pairs, AbsoluteSum(), n_jobs).total
+    sums = searched(pairs, AbsoluteSum(), n_jobs).sums
+    total = math.fsum(sums)  # the same in any order of the tiles
     return pairs.unit * total / max(1, math.comb(len(pairs.order), 2))
 
 

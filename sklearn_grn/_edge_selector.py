@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -61,12 +62,15 @@ class Choice(NamedTuple):
         Further columns of the table of edges.
     report : dict or None
         What a test saw.
+    attributes : dict of str to value
+        Further fitted attributes.
     """
 
     edges: Edges
     left_out: float
     columns: dict[str, NDArray]
     report: dict[str, Any] | None = None
+    attributes: Mapping[str, Any] = MappingProxyType({})
 
 
 def _can_take_pathways(selector: Any) -> bool:
@@ -106,21 +110,19 @@ class EdgeSelector(MetaEstimatorMixin, SelectorMixin, BaseEstimator):
         """Do all that `fit` does; where an error is raised, nothing has changed.
 
         `choose` finds the edges, from the partial correlations and from the samples
-        as the estimator inside has seen them.
+        as the estimator inside has seen them. It changes nothing.
         """
-        before, X = self.__dict__.copy(), as_table(X)
-        try:
-            self._fit_inside(X, y, fit_params)
-            samples = self._samples(X)
-            if samples is not None and len(samples) < 2:
-                raise ValueError("n_samples=1 is too few: a network needs two samples")
-            links = self._links()
-            self._store(choose(links, samples), samples)
-            if len(self.edges_) == 0:
-                _warn_of_no_edge(as_pairs(links))
-        except BaseException:
-            self.__dict__ = before
-            raise
+        fresh, X = copy.copy(self), as_table(X)
+        fresh._fit_inside(X, y, fit_params)
+        samples = fresh._samples(X)
+        if samples is not None and len(samples) < 2:
+            raise ValueError("n_samples=1 is too few: a network needs two samples")
+        links = fresh._links()
+        fresh._store(choose(links, samples), samples)
+        if len(fresh.edges_) == 0:
+            _warn_of_no_edge(as_pairs(links))
+        # One assignment: an interrupt or another thread sees all of it or nothing.
+        self.__dict__ = fresh.__dict__
         return self
 
     def _samples(self, X: Any) -> NDArray | None:
@@ -133,7 +135,7 @@ class EdgeSelector(MetaEstimatorMixin, SelectorMixin, BaseEstimator):
         return partial_correlations(last_step(self.estimator_), self.n_features_in_)
 
     def _store(self, choice: Choice, samples: NDArray | None) -> None:
-        self._store_network(choice.edges, choice.columns)
+        self._store_network(choice.edges, choice.columns, **choice.attributes)
         self.threshold_ = choice.left_out
         self._chosen = choice.edges  # as pathways come and go, `_edges` moves on
         if choice.report is not None:
@@ -147,7 +149,6 @@ class EdgeSelector(MetaEstimatorMixin, SelectorMixin, BaseEstimator):
     def _store_network(
         self, edges: Edges, columns: dict[str, Any], **more: Any
     ) -> None:
-        # One call into C: an interrupt or another thread sees all of it or nothing.
         self.__dict__.update(
             edges_=edge_table(edges, gene_names(self), columns),
             network_=network_of(edges, self._links()),
@@ -194,16 +195,17 @@ class EdgeSelector(MetaEstimatorMixin, SelectorMixin, BaseEstimator):
             Higher is better, so that a grid search can choose a threshold by it. Behind
             steps of a pipeline it is that of the table which they hand on.
         """
-        check_is_fitted(self)
+        held = copy.copy(self)  # one state throughout, whatever another thread does
+        check_is_fitted(held)
         X = as_table(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        samples = self._samples(X)
+        validate_data(held, X, reset=False, skip_check_array=True)
+        samples = held._samples(X)
         if samples is None:
             raise ValueError(
                 "the network was found from a covariance, so there are no samples to "
                 "estimate slopes from. Fit the selector to samples to score it"
             )
-        conditionals = self._conditionals or self._from_model()
+        conditionals = held._conditionals or held._from_model()
         return conditionals.score(samples)
 
     def _from_model(self) -> Conditionals:
@@ -275,19 +277,22 @@ class EdgeSelector(MetaEstimatorMixin, SelectorMixin, BaseEstimator):
         return self._update(lambda last: last.remove_pathways(names))
 
     def _update(self, change: Callable[[Any], Any]) -> Self:
-        check_is_fitted(self)
-        before = last_step(self.estimator_)
+        fresh = copy.copy(self)
+        check_is_fitted(fresh)
+        before = last_step(fresh.estimator_)
         after = change(copy.copy(before))
         links = [last.partial_correlation_ for last in (before, after)]
-        edges = self._still_edges(as_pairs(links[1]))
-        self._store_network(
+        edges = fresh._still_edges(as_pairs(links[1]))
+        fresh._store_network(
             edges,
             {},
-            estimator_=with_last_step(self.estimator_, after),
-            edge_changes_=change_table(links[0], links[1], gene_names(self)),
+            estimator_=with_last_step(fresh.estimator_, after),
+            edge_changes_=change_table(links[0], links[1], gene_names(fresh)),
             _conditionals=None,
         )
-        self.__dict__.pop("significance_", None)
+        fresh.__dict__.pop("significance_", None)
+        # One assignment: an interrupt or another thread sees all of it or nothing.
+        self.__dict__ = fresh.__dict__
         return self
 
     def _still_edges(self, pairs: PairTiles) -> Edges:

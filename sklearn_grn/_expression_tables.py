@@ -17,11 +17,13 @@ import pandas as pd
 
 from sklearn_grn._anndata import expression_table
 from sklearn_grn._gene_names import hint, kind_of, some
+from sklearn_grn._text_lines import shown
 from sklearn_grn._text_tables import Layout, check_dropped, read_text_table
 
 # One side must hold ten times as many known genes as the other: a sample may be called
 # like a gene, once.
 _CLEARLY = 10
+_LONGEST = 100  # characters of a name of which the kind is known
 _DATE = re.compile(r"\d{1,2}-[A-Z][a-z]{2}")
 
 
@@ -122,14 +124,14 @@ def _find_genes(
 
 def _question(sides: dict[str, pd.Index]) -> str:
     """Return what to ask, and what the names look like."""
-    shown = [
-        f"the {len(names):,} {side} ({', '.join(map(repr, names[:2]))}, ...)"
+    sizes = [
+        f"the {len(names):,} {side} ({', '.join(map(shown, names[:2]))}, ...)"
         for side, names in sides.items()
     ]
     columns, rows = (_kind(names) for names in sides.values())
     looks = f". The columns look like {columns}, the rows like {rows}"
     return (
-        f"the genes may be {' or '.join(shown)}: say which, with --genes columns or "
+        f"the genes may be {' or '.join(sizes)}: say which, with --genes columns or "
         f"--genes rows (the same as --transpose){looks if columns != rows else ''}"
     )
 
@@ -150,7 +152,7 @@ def _about_known(
 
 
 def _kind(names: pd.Index) -> str:
-    kind = kind_of(map(str, names))
+    kind = kind_of(str(name)[:_LONGEST] for name in names)
     return "numbers" if kind == "Entrez numbers" else kind
 
 
@@ -159,9 +161,9 @@ def _check_labels(doubtful: str | None, side: str) -> None:
     """Ask whether the first column is a gene where it might be one."""
     if doubtful is not None and side == "columns":
         raise ValueError(
-            f"the first column, {doubtful!r}, holds only numbers: say --labels "
-            f"{doubtful!r} if they are labels of the samples, or --no-labels if they "
-            "are expression"
+            f"the first column, {shown(doubtful)}, holds only numbers: say --labels "
+            f"{shown(doubtful)} if they are labels of the samples, or --no-labels if "
+            "they are expression"
         )
 
 
@@ -175,8 +177,8 @@ def _check_finite(table: pd.DataFrame, path: Path) -> None:
     what = f"are {'missing' if missing else 'infinite'}"
     raise ValueError(
         f"{path}: {wrong.sum():,} values {what}, the first in column "
-        f"{table.columns[column]!r}, row {table.index[row]!r}; fill them in, or leave "
-        "columns or rows that lack some out with --drop"
+        f"{shown(table.columns[column])}, row {shown(table.index[row])}; fill them in, "
+        "or leave columns or rows that lack some out with --drop"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from sklearn_grn._anndata import as_table, is_annotated
 from sklearn_grn._capacitance import Capacitance
 from sklearn_grn._diagonal_low_rank import DiagonalPlusLowRank
 from sklearn_grn._likelihood import explain, log_density, squared_mahalanobis
-from sklearn_grn._loadings import Pathways
+from sklearn_grn._loadings import Pathways, is_plain_table
 from sklearn_grn._sample_batch import row_parts
 from sklearn_grn._spectrum import squared_distance
 
@@ -25,7 +26,10 @@ FLOATS = [np.float64, np.float32]
 
 
 class FittedCovariance(BaseEstimator):
-    """Questions to a fitted covariance; nothing here changes it."""
+    """Questions to a fitted covariance; nothing here changes it.
+
+    Each is answered from one state throughout, whatever another thread does meanwhile.
+    """
 
     covariance_: DiagonalPlusLowRank
     precision_: DiagonalPlusLowRank
@@ -84,8 +88,9 @@ class FittedCovariance(BaseEstimator):
             E[activity | x]; the prior mean is 0 and the prior variance
             `activity_variance_`.
         """
-        factors = self._evaluated(_factors, X)
-        return factors[:, self.n_components_ :] * np.sqrt(self.activity_variance_)
+        held = copy.copy(self)
+        factors = held._evaluated(_factors, X)
+        return factors[:, held.n_components_ :] * np.sqrt(held.activity_variance_)
 
     def mahalanobis(self, X: Any) -> NDArray:
         """Return the squared Mahalanobis distance of each sample from the mean.
@@ -168,23 +173,25 @@ class FittedCovariance(BaseEstimator):
             If the shapes differ or `norm` is not one of the two.
         """
         check_is_fitted(self)
-        distance = squared_distance(self.covariance_, comp_cov, norm)
-        distance /= self.n_features_in_ if scaling else 1
+        covariance = self.covariance_
+        distance = squared_distance(covariance, comp_cov, norm)
+        distance /= len(covariance) if scaling else 1
         return distance if squared else float(np.sqrt(distance))
 
     def _evaluated(
         self, function: Callable[[Capacitance, NDArray], NDArray], X: Any
     ) -> NDArray:
         """Return what a function says of centred samples, some rows at a time."""
-        check_is_fitted(self)
-        X = read_samples(self, X, reset=False)
-        location, state = self.location_.astype(X.dtype), self._state
+        held = copy.copy(self)  # its __dict__ is read once
+        check_is_fitted(held)
+        X = read_samples(held, X, reset=False)
+        location, state = held.location_.astype(X.dtype), held._state
         found = [function(state, rows - location) for rows in row_parts(X)]
         return np.concatenate(found)
 
 
 def read_samples(
-    estimator: BaseEstimator,
+    estimator: FittedCovariance,
     X: Any,
     *,
     reset: bool,
@@ -208,6 +215,15 @@ def read_samples(
     ndarray, csr or csc of shape (n_samples, n_features)
         float32 or float64.
     """
+    if is_plain_table(X) and X.shape[0] >= ensure_min_samples:
+        # What scikit-learn checks holds; in small tables it takes longer than the rest.
+        if reset:
+            estimator.n_features_in_ = X.shape[1]
+            return X
+        if X.shape[1] == estimator.n_features_in_ and not hasattr(
+            estimator, "feature_names_in_"
+        ):
+            return X
     options: Any = {
         "dtype": FLOATS,
         "accept_sparse": ("csr", "csc") if accept_sparse else False,

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sklearn_grn._text_lines import shown
+
 _LITTLE = 0.1  # of the shorter list; a panel of 700 genes shares most of its own
 
 # Patterns of the whole name, the first that fits counts. Ensembl writes a species as
@@ -25,7 +27,7 @@ _KINDS = {
     "UniProt accessions": r"[OPQ]\d[A-Z\d]{3}\d|[A-NR-Z]\d([A-Z][A-Z\d]{2}\d){1,2}",
     "dates, which a spreadsheet made of symbols": r"\d{1,2}-[A-Z][a-z]{2}",
     "human symbols": r"[A-Z][A-Z\d.@-]*(orf\d+)?",
-    "symbols of mouse or rat": r"[A-Z\d][a-z\d.-]*[a-z][a-z\d.-]*",
+    "symbols of mouse or rat": r"[A-Z\d][\d.-]*[a-z][a-z\d.-]*",
 }
 _VERSION = re.compile(r"(ENS[A-Z]*\d{11}|[NX][MRP]_\d+)\.\d+")
 
@@ -224,7 +226,7 @@ def some(names: Iterable[Any]) -> str:
     str
     """
     names = list(names)
-    return ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+    return ", ".join(map(shown, names[:10])) + (", ..." if len(names) > 10 else "")
 
 
 _CHANGES: list[tuple[str, Callable[[str], str], str]] = [

@@ -6,13 +6,10 @@ Whatever the form, what comes out has a row for each pathway and gene, in column
 
 from __future__ import annotations
 
-import csv
-import gzip
 import os
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +18,28 @@ from numpy.typing import NDArray
 
 from sklearn_grn._gene_names import some
 from sklearn_grn._nets import merge_pairs, net_columns, read_weights
+from sklearn_grn._text_lines import (
+    LISTS,
+    Limits,
+    fields_of,
+    in_utf8,
+    text_lines,
+)
 from sklearn_grn._warn import warn_caller
+from sklearn_grn._whole_files import write_whole
 
-_GZIP = b"\x1f\x8b"
+_NET = ("source", "target", "weight")
+_MARK = "\ufeff"  # of the byte order
+_MOST_SHOWN = 10  # lines, in a message
 
 
-def read_gmt(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_gmt(
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int | None = LISTS.max_bytes,
+    max_line_bytes: int | None = LISTS.max_line_bytes,
+    max_lines: int | None = LISTS.max_lines,
+) -> pd.DataFrame:
     r"""Read gene sets from a GMT file, as MSigDB and Enrichr distribute them.
 
     Each line holds the name of a set, a description, and the genes, with tabs between
@@ -37,6 +50,13 @@ def read_gmt(path: str | os.PathLike[str]) -> pd.DataFrame:
     path : str or path
         The file: UTF-8, with or without byte order mark, plain or compressed by gzip,
         with line ends of any system.
+    max_bytes : int or None, default=100_000_000
+        A file that is larger, or holds more once it is unpacked, is refused; None is
+        no limit.
+    max_line_bytes : int or None, default=10_000_000
+        The same for a line.
+    max_lines : int or None, default=10_000_000
+        The same for the number of lines.
 
     Returns
     -------
@@ -47,8 +67,8 @@ def read_gmt(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a line lacks a name or genes, the file holds no set, or it is no text; the
-        lines are named by number.
+        If a line lacks a name or genes, the file holds no set, exceeds a limit, or is
+        no text; the lines are named by number.
 
     Warns
     -----
@@ -78,8 +98,8 @@ def read_gmt(path: str | os.PathLike[str]) -> pd.DataFrame:
     0  p53 response    MDM2     1.0
     1  p53 response  CDKN1A     1.0
     """
-    fields = [(number, line.split("\t")) for number, line in _lines(path)]
-    members, n_sets, n_genes = _collect(path, fields)
+    lines = text_lines(path, Limits(max_bytes, max_line_bytes, max_lines))
+    members, n_sets, n_genes = _collect(path, lines)
     sizes = [len(genes) for genes in members.values()]
     _warn_of_repeats(path, n_sets - len(members), n_genes - sum(sizes))
     names = np.array(list(members), dtype=object)
@@ -109,7 +129,10 @@ def write_gmt(
     Raises
     ------
     ValueError
-        If a name is missing, or holds a tab or a line end.
+        If a name is missing, or `read_gmt` would not give it back: it holds a tab, a
+        line end or NUL, or has white space or a byte order mark around it.
+    OSError
+        If the file cannot be written. Then nothing has changed.
 
     Warns
     -----
@@ -127,8 +150,12 @@ def write_gmt(
     ...     Path(folder, "sets.gmt").read_text()
     'p53\tna\tMDM2\tCDKN1A\n'
     """
-    table, weight = net_columns(net).astype(str), read_weights(net)
-    _check_fields(chain(table["source"].unique(), table["target"].unique()))
+    table, weight = net_columns(net), read_weights(net)
+    for column in table:
+        table[column] = pd.Series(list(map(str, table[column])), dtype=object)
+    names = [*table["source"].unique(), *table["target"].unique()]
+    _check_fields(names)
+    _check_ends(names)
     n_weights = np.count_nonzero((weight != 0) & (weight != 1))
     if n_weights:
         warn_caller(
@@ -141,13 +168,16 @@ def write_gmt(
         "\t".join([name, about[name], *genes]) + "\n"
         for name, genes in ((name, dict.fromkeys(group)) for name, group in groups)
     ]
-    data = "".join(lines).encode()
-    packed = Path(path).suffix == ".gz"
-    # Without a time in it, so that the same sets give the same bytes.
-    Path(path).write_bytes(gzip.compress(data, mtime=0) if packed else data)
+    write_whole({path: in_utf8("".join(lines), "a GMT file")})
 
 
-def read_net(net: Any) -> pd.DataFrame:
+def read_net(
+    net: Any,
+    *,
+    max_bytes: int | None = LISTS.max_bytes,
+    max_line_bytes: int | None = LISTS.max_line_bytes,
+    max_lines: int | None = LISTS.max_lines,
+) -> pd.DataFrame:
     """Read a table of regulators and targets, from a file or from memory.
 
     Parameters
@@ -157,6 +187,13 @@ def read_net(net: Any) -> pd.DataFrame:
         `weight`, 1 throughout if there is no such column. Others are not read. A file
         has tabs or commas between its fields, whichever its first line has, and may be
         compressed by gzip.
+    max_bytes : int or None, default=100_000_000
+        A file that is larger, or holds more once it is unpacked, is refused; None is
+        no limit.
+    max_line_bytes : int or None, default=10_000_000
+        The same for a line.
+    max_lines : int or None, default=10_000_000
+        The same for the number of lines.
 
     Returns
     -------
@@ -168,8 +205,9 @@ def read_net(net: Any) -> pd.DataFrame:
     ------
     ValueError
         If a column or a name is missing, a weight is neither missing nor a finite
-        number, or a line has another number of fields than the first; lines of a file
-        are named by number, rows of a table too, where 0 is the first.
+        number, a line has another number of fields than the first or opens a quote and
+        does not close it, or a file exceeds a limit or is no text; lines of a file are
+        named by number, rows of a table too, where 0 is the first.
 
     Warns
     -----
@@ -196,27 +234,36 @@ def read_net(net: Any) -> pd.DataFrame:
     0    p53    MDM2     1.0
     1    p53  CDKN1A     1.0
     """
-    from_file = isinstance(net, (str, os.PathLike))
-    columns, numbers = _read_delimited(net) if from_file else (net, None)
+    columns, numbers = net, None
+    if isinstance(net, (str, os.PathLike)):
+        columns, numbers = _read_delimited(
+            net, Limits(max_bytes, max_line_bytes, max_lines)
+        )
     table = net_columns(columns, numbers)
     return merge_pairs(table.assign(weight=read_weights(columns, numbers)))
 
 
 # ------------------------------------------------------------------------ GMT files
 def _collect(
-    path: Any, lines: Sequence[tuple[int, list[str]]]
+    path: Any, lines: Iterable[tuple[int, str]]
 ) -> tuple[dict[str, dict[str, None]], int, int]:
     """Return the genes of each set, without repeats, and how many sets and genes came.
 
     A dict keeps the order and holds a name once.
     """
     members: dict[str, dict[str, None]] = {}
-    wrong, n_genes = [], 0
-    for number, (name, *rest) in lines:
-        genes = [gene for field in rest[1:] if (gene := field.strip())]
-        if not (name := name.strip()) or not genes:
+    same: dict[str, str] = {}  # a gene of many sets takes the room of one
+    wrong: list[int] = []
+    n_sets = n_genes = 0
+    for number, line in lines:
+        name, _, *rest = (field.strip() for field in f"{line}\t".split("\t"))
+        genes = [same.setdefault(gene, gene) for gene in rest if gene]
+        if not name or not genes:
             wrong.append(number)
+        if len(wrong) > _MOST_SHOWN:
+            break
         members.setdefault(name, {}).update(dict.fromkeys(genes))
+        n_sets += 1
         n_genes += len(genes)
     if wrong:
         raise ValueError(
@@ -225,14 +272,14 @@ def _collect(
         )
     if not members:
         raise ValueError(f"{path} holds no gene set")
-    return members, len(lines), n_genes
+    return members, n_sets, n_genes
 
 
 def _numbered(numbers: Sequence[int]) -> str:
     if len(numbers) == 1:
         return f"line {numbers[0]} is"
-    more = ", ..." if len(numbers) > 10 else ""
-    return f"lines {', '.join(map(str, numbers[:10]))}{more} are"
+    more = ", ..." if len(numbers) > _MOST_SHOWN else ""
+    return f"lines {', '.join(map(str, numbers[:_MOST_SHOWN]))}{more} are"
 
 
 def _warn_of_repeats(path: Any, n_sets: int, n_genes: int) -> None:
@@ -254,49 +301,57 @@ def _check_fields(names: Any) -> None:
         )
 
 
-# -------------------------------------------------------------------- files of text
-def _read_delimited(path: Any) -> tuple[dict[str, NDArray], NDArray]:
-    """Return the columns of a file, and the number of the line of each row."""
-    lines = list(_lines(path))
-    if not lines:
+def _check_ends(names: Sequence[str]) -> None:
+    broken = [name for name in names if name != name.strip() or name[0] == _MARK]
+    if broken:
+        raise ValueError(
+            "a GMT file cannot hold names with white space or a byte order mark around "
+            f"them: {some(broken)}. Take it away, for instance with "
+            "rename_targets(net, str.strip)"
+        )
+
+
+# ----------------------------------------------------------------------- tables of nets
+def _read_delimited(path: Any, limits: Limits) -> tuple[dict[str, Any], NDArray]:
+    """Return the columns that a net has, and the number of the line of each row."""
+    rows = _rows(path, text_lines(path, limits))
+    first, header = next(rows, (0, []))
+    if not header:
         raise ValueError(f"{path} is empty")
-    delimiter = "\t" if "\t" in lines[0][1] else ","
-    # Line by line: a quote that is left open ends with its line.
-    rows = [next(csv.reader([line], delimiter=delimiter)) for _, line in lines]
-    header = [name.strip() for name in rows[0]]
-    numbers = [number for number, _ in lines]
-    for number, row in zip(numbers, rows, strict=True):
+    _check_header(path, header)
+    wanted = [name for name in _NET if name in header]
+    at = [header.index(name) for name in wanted]
+    columns: list[list[str]] = [[] for _ in wanted]
+    same: dict[str, str] = {}  # a name of many rows takes the room of one
+    numbers = array("q")
+    for number, row in rows:
         if len(row) != len(header):
             raise ValueError(
-                f"{path}, line {number} has {len(row)} fields, and line {numbers[0]} "
-                f"has {len(header)}: {header}"
+                f"{path}, line {number} has {len(row)} fields, and line {first} has "
+                f"{len(header)}: {some(header)}"
             )
-    values = np.array([[field.strip() for field in row] for row in rows[1:]], object)
-    values = values.reshape(len(rows) - 1, len(header))
-    return dict(zip(header, values.T, strict=True)), np.array(numbers[1:])
+        for column, place in zip(columns, at, strict=True):
+            column.append(same.setdefault(row[place], row[place]))
+        numbers.append(number)
+    return dict(zip(wanted, columns, strict=True)), np.array(numbers)
 
 
-def _lines(path: Any) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file that are not empty, with their numbers from 1 on."""
-    data = _unpacked(path)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
+def _rows(
+    path: Any, lines: Iterable[tuple[int, str]]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the fields of each line."""
+    delimiter = ""
+    for number, line in lines:
+        delimiter = delimiter or ("\t" if "\t" in line else ",")
+        fields = fields_of(path, number, line, delimiter)
+        yield number, [field.strip() for field in fields]
+
+
+def _check_header(path: Any, header: Sequence[str]) -> None:
+    """Check that a net has its columns, each of them once."""
+    net_columns(dict.fromkeys(header, ()))
+    again = [name for name in _NET if header.count(name) > 1]
+    if again:
         raise ValueError(
-            f"{path}, line {number} is not text in UTF-8: {error.reason}"
-        ) from error
-    # `splitlines` would also split at characters that are no line ends in a file.
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return ((i, line) for i, line in enumerate(lines, 1) if line and not line.isspace())
-
-
-def _unpacked(path: Any) -> bytes:
-    """Return what is in a file, which tells itself whether it is compressed."""
-    data = Path(path).read_bytes()
-    if not data.startswith(_GZIP):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"{path} is a damaged gzip file: {error}") from error
+            f"{path} has more than one column {some(again)}; leave one of each"
+        )

@@ -160,7 +160,7 @@ def _sparse_panels(product: _Lines) -> Iterator[Panel]:
             )
             for start in range(columns.start, size, _TILE)
         )
-        yield Panel(columns.start, np.vstack(Parallel(require="sharedmem")(tiles)))
+        yield Panel(columns.start, np.vstack(Parallel(backend="threading")(tiles)))
 
 
 def _tile(

@@ -227,7 +227,7 @@ def _summed(
     if len(groups) == 1:
         return of_group(parts)
     tasks = (delayed(of_group)(group) for group in groups)
-    return reduce(np.add, Parallel(require="sharedmem")(tasks))
+    return reduce(np.add, Parallel(backend="threading")(tasks))
 
 
 # ------------------------------------------------------------------------ sparse lines

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,6 +17,8 @@ from sklearn.utils import check_array
 from sklearn_grn._column_blocks import ColumnBlocks
 from sklearn_grn._gene_names import as_strings, hint, match_is_poor
 from sklearn_grn._warn import warn_caller
+
+_FLOATS = (np.float64, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +130,8 @@ def posterior_deviation(
     ndarray of shape (n_pathways,)
     """
     # Cut off one, as in `Pathways.none`.
-    deviation = np.append(np.linalg.norm(root, axis=1), 0.0)
-    deviation = deviation[len(root) - len(activity_variance) : -1]
+    rows = root[len(root) - len(activity_variance) :]
+    deviation = np.append(np.sqrt(np.einsum("ij,ij->i", rows, rows)), 0.0)[:-1]
     deviation *= np.sqrt(activity_variance)
     return deviation
 
@@ -150,9 +154,20 @@ def _align(
         loadings = loadings.toarray()
     if not hasattr(loadings, "columns") and np.ndim(loadings) == 1:
         loadings = np.asarray(loadings)[:, None]
-    values = check_array(loadings, dtype=np.float64, input_name="pathway loadings")
+    values = loadings
+    if not is_plain_table(loadings):
+        values = check_array(loadings, dtype=np.float64, input_name="pathway loadings")
     _check_orientation(values.shape, n_features)
-    return np.array(values.T, order="C"), names  # the caller's array stays his
+    # A copy: the caller's array stays his.
+    return np.array(values.T, dtype=np.float64, order="C"), names
+
+
+def is_plain_table(values: Any) -> bool:
+    """Whether values are a finite array of floats, so that a check finds nothing."""
+    if type(values) is not np.ndarray or values.ndim != 2 or values.size == 0:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.dtype in _FLOATS and math.isfinite(values.sum())
 
 
 def _name(
@@ -165,16 +180,17 @@ def _name(
     if isinstance(given, str):
         given = [given]
     names = carried if given is None else [str(name) for name in given]
+    used = set(taken)
     if names is None:
         fresh = (f"pathway{i}" for i in range(len(taken) + n_pathways))
-        names = [name for name in fresh if name not in set(taken)][:n_pathways]
+        names = list(islice((name for name in fresh if name not in used), n_pathways))
     if len(names) != n_pathways:
         raise ValueError(
             f"pathway_names has {len(names)} names, the loadings have {n_pathways} "
             "columns; give one name for each column"
         )
     twice = sorted({name for name in names if names.count(name) > 1})
-    present = [name for name in names if name in set(taken)]
+    present = [name for name in names if name in used]
     if twice or present:
         problem = f"{present} are present already" if present else f"{twice} come twice"
         raise ValueError(

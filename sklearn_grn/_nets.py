@@ -18,6 +18,7 @@ from sklearn_grn._gene_names import (
     match_is_poor,
     some,
 )
+from sklearn_grn._text_lines import number_in
 from sklearn_grn._warn import warn_caller
 
 _PAIR = ["source", "target"]
@@ -221,7 +222,8 @@ def net_columns(net: Any, numbers: NDArray | None = None) -> pd.DataFrame:
     columns = list(net.columns if hasattr(net, "columns") else net)
     if not set(_PAIR) <= set(columns):
         raise ValueError(
-            f"a net has columns {_PAIR} and may have weight; this one has {columns}. "
+            f"a net has columns {_PAIR} and may have weight; this one has "
+            f"[{some(columns)}]. "
             "Rename them first"
         )
     # As objects: pandas takes its time over finding out that they are text.
@@ -261,7 +263,8 @@ def read_weights(net: Any, numbers: NDArray | None = None) -> NDArray[np.float64
         return np.ones(len(np.asarray(net["source"])))
     given = pd.Series(np.asarray(net["weight"], object), dtype=object)
     missing = (given.isna() | given.isin(_MISSING)).to_numpy()
-    weight = pd.to_numeric(given.mask(missing), errors="coerce").to_numpy(float)
+    known = given.mask(missing).map(_number)
+    weight = pd.to_numeric(known, errors="coerce").to_numpy(float)
     wrong = ~np.isfinite(weight) & ~missing
     if wrong.any():
         _refuse_rows("have no finite weight", wrong, net_columns(net), numbers)
@@ -279,6 +282,11 @@ def merge_pairs(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_pairs, 3)
+
+    Raises
+    ------
+    ValueError
+        If a mean of weights is larger than a float can be.
     """
     missing, losses = table["weight"].isna(), []
     if missing.any():
@@ -287,7 +295,10 @@ def merge_pairs(table: pd.DataFrame) -> pd.DataFrame:
     again = table.duplicated(_PAIR)
     if again.any():
         merged = table.groupby(_PAIR, sort=False, as_index=False)
-        weights = merged["weight"].agg(["mean", "min", "max"])
+        with np.errstate(over="ignore"):
+            weights = merged["weight"].agg(["mean", "min", "max"])
+        large = ~np.isfinite(weights["mean"].to_numpy())
+        _refuse_rows("have weights too large to take their mean", large, weights)
         n_unlike = np.count_nonzero(weights["min"] != weights["max"])
         losses += [
             f"{again.sum()} rows repeat the source and target of another and are "
@@ -301,6 +312,16 @@ def merge_pairs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 # --------------------------------------------------------------------------- its parts
+def _number(weight: Any) -> Any:
+    """Return a weight that is text as a number, nan where it is none."""
+    if not isinstance(weight, str):
+        return weight
+    try:
+        return number_in(weight)
+    except ValueError:
+        return np.nan
+
+
 def _read_strict(net: Any) -> tuple[NDArray, pd.Index, NDArray, pd.Index, NDArray]:
     """Return codes and names of sources, of targets, and the weights, all finite."""
     table, weight = net_columns(net), read_weights(net)

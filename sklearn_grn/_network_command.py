@@ -17,10 +17,11 @@ from sklearn.frozen import FrozenEstimator
 
 from sklearn_grn import _network_report as report
 from sklearn_grn._expression_tables import Expression, odd_names, read_expression
-from sklearn_grn._gene_sets import _lines, read_gmt, read_net
+from sklearn_grn._gene_sets import read_gmt, read_net
 from sklearn_grn._network_formats import delimited
 from sklearn_grn._precision import FactorPrecisionEstimator
 from sklearn_grn._selection import NetworkEdgeSelector
+from sklearn_grn._text_lines import LISTS, NO_LIMITS, TABLES, Limits, text_lines
 from sklearn_grn._text_tables import Layout, read_confounders
 from sklearn_grn._whole_files import check_writable, write_whole
 from sklearn_grn.export import network_files
@@ -88,8 +89,12 @@ def _check_results(options: Namespace) -> None:
 
 
 def _read(options: Namespace, tell: Callable[[str], Any]) -> _Inputs:
-    net = None if options.pathways is None else _read_pathways(options.pathways)
-    regulators = None if options.regulators is None else _read_list(options.regulators)
+    lists, tables = (NO_LIMITS, NO_LIMITS) if options.no_limits else (LISTS, TABLES)
+    net = regulators = confounders = None
+    if options.pathways is not None:
+        net = _read_pathways(options.pathways, lists)
+    if options.regulators is not None:
+        regulators = _read_list(options.regulators, lists)
     known = set(regulators or ()) | set(() if net is None else net["target"])
     layout = Layout(
         genes=options.genes,
@@ -97,25 +102,25 @@ def _read(options: Namespace, tell: Callable[[str], Any]) -> _Inputs:
         labels=options.labels,
         no_labels=options.no_labels,
         drop=tuple(options.drop),
+        limits=tables,
     )
     tell(f"reading {options.table}")
     expression = read_expression(options.table, layout, known)
     if options.log1p:
         expression = expression._replace(table=_logarithms(expression.table))
-    confounders = None
     if options.confounders is not None:
         samples = expression.table.index
-        confounders = read_confounders(options.confounders, samples)
+        confounders = read_confounders(options.confounders, samples, tables)
     return _Inputs(expression, net, regulators, confounders)
 
 
-def _read_pathways(path: Path) -> pd.DataFrame:
+def _read_pathways(path: Path, limits: Limits) -> pd.DataFrame:
     is_gmt = path.name.lower().removesuffix(".gz").endswith(".gmt")
-    return read_gmt(path) if is_gmt else read_net(path)
+    return (read_gmt if is_gmt else read_net)(path, **limits._asdict())
 
 
-def _read_list(path: Path) -> list[str]:
-    names = [line.strip() for _, line in _lines(path)]
+def _read_list(path: Path, limits: Limits) -> list[str]:
+    names = [line.strip() for _, line in text_lines(path, limits)]
     if not names:
         raise ValueError(f"{path} names no regulator: it needs one a line")
     return names

@@ -14,6 +14,7 @@ import pandas as pd
 
 from sklearn_grn._gene_names import some
 from sklearn_grn._network_tables import NetworkTables
+from sklearn_grn._text_lines import in_utf8
 
 _GRAPHML = "http://graphml.graphdrawing.org/xmlns"
 # What no document of XML 1.0 may hold, escaped or not: www.w3.org/TR/xml/#charsets
@@ -35,10 +36,16 @@ def delimited(table: pd.DataFrame, delimiter: str) -> bytes:
     -------
     bytes
         In UTF-8.
+
+    Raises
+    ------
+    ValueError
+        If a name holds NUL, or half of a surrogate pair.
     """
     quoted = partial(_field, special=re.compile(f'["\\r\\n{delimiter}]'))
     rows: Iterator[Iterable[Any]] = chain([table.columns], _rows(table))
-    return "".join(delimiter.join(map(quoted, row)) + "\n" for row in rows).encode()
+    lines = (delimiter.join(map(quoted, row)) + "\n" for row in rows)
+    return in_utf8("".join(lines), "a table")
 
 
 def graphml(network: NetworkTables) -> bytes:
@@ -56,12 +63,21 @@ def graphml(network: NetworkTables) -> bytes:
     Raises
     ------
     ValueError
-        If a name holds a control character, for which XML has no form.
+        If a name, or the text of another column, holds a control character, for which
+        XML has no form.
     """
     names = network.nodes["gene"]
     _refuse(names, _NOT_XML, "GraphML cannot hold control characters")
     quoted = {name: quoteattr(name) for name in names}
-    return "".join(f"{line}\n" for line in _graphml_lines(network, quoted)).encode()
+    text = "".join(f"{line}\n" for line in _graphml_lines(network, quoted))
+    found = _NOT_XML.search(text)
+    if found is not None:
+        around = text[max(0, found.start() - 50) : found.end()]
+        raise ValueError(
+            f"GraphML cannot hold control characters, and {found[0]!r} stands in a "
+            f"column of the edges: {around!r}. Leave the column out"
+        )
+    return text.encode()
 
 
 def sif(network: NetworkTables) -> bytes:
@@ -79,13 +95,13 @@ def sif(network: NetworkTables) -> bytes:
     Raises
     ------
     ValueError
-        If a name holds a tab or a line end, for which the format has no form.
+        If a name holds a tab, a line end or NUL, for which the format has no form.
     """
     _refuse(network.nodes["gene"], _NOT_SIF, "SIF cannot hold a tab or a line end")
     edges = network.edges
     kinds = edges["sign"].map(_INTERACTIONS)
     ends = zip(edges["source"], kinds, edges["target"], strict=True)
-    return "".join("\t".join(fields) + "\n" for fields in ends).encode()
+    return in_utf8("".join("\t".join(fields) + "\n" for fields in ends), "SIF")
 
 
 def _field(value: Any, special: re.Pattern[str]) -> str:
@@ -140,7 +156,9 @@ def _data(kind: str, table: pd.DataFrame) -> Iterator[str]:
 def _xml_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return escape(_NOT_XML.sub("", str(value)))
+    # XML turns a carriage return that is not escaped into a line feed, and takes away
+    # what stands beside: www.w3.org/TR/xml/#sec-line-ends
+    return escape(str(value), {"\r": "&#13;"})
 
 
 # ------------------------------------------------------------------------- all formats

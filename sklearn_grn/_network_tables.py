@@ -69,7 +69,11 @@ def _edges_of(selector: Any) -> pd.DataFrame:
             f"{f', only {columns}' if columns else ''}. Pass a fitted selector of "
             "edges, or its edges_"
         )
-    edges = pd.DataFrame({name: np.asarray(given[name]) for name in columns})
+    values = {name: np.asarray(given[name]) for name in columns}
+    # As they are: text of pandas cannot hold all names, and its errors name none.
+    edges = pd.DataFrame(
+        {name: pd.Series(column, dtype=column.dtype) for name, column in values.items()}
+    )
     ends = {name: list(map(str, edges[name])) for name in _NEEDED[:2]}
     return edges.assign(**{name: pd.Series(ends[name], dtype=object) for name in ends})
 
@@ -104,7 +108,7 @@ def _nodes(edges: pd.DataFrame, directed: bool) -> pd.DataFrame:
     size = len(genes)
     links = sparse.coo_array((np.ones(len(ends)), (sources, targets)), (size, size))
     degree = np.bincount(codes, minlength=size)
-    columns = {"gene": genes, "degree": degree}
+    columns: dict[str, Any] = {"gene": pd.Series(genes, dtype=object), "degree": degree}
     if directed:
         columns["out_degree"] = np.bincount(sources, minlength=size)
     columns["component"] = _parts(links.tocsr(), degree > 0)

@@ -48,6 +48,68 @@ def orthonormalise(rows: NDArray) -> tuple[NDArray, NDArray, NDArray, float]:
     return root, basis, residual, log_det_of_triangle(triangle)
 
 
+@np.errstate(over="ignore", invalid="ignore")
+def sensitivity(
+    rows: NDArray, root: NDArray, basis: NDArray, residual: NDArray
+) -> float:
+    """Return how strongly rounding of A shows in (I + AA')^-1 = N = I - QQ'.
+
+    To first order dN = -(N dA W + W' dA' N) with W = C^-1 A' = T Q' [1]_. Where the
+    entries of A are off by independent shares e, the change of N_ij beside
+    (N_ii N_jj)^1/2 has a standard deviation of about e times
+
+        (sum_k b_k W_kj^2 / N_jj)^1/2,     b_k = sum_i N_ii a_ik^2.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_features, rank)
+        A.
+    root : ndarray of shape (rank, rank)
+        T.
+    basis : ndarray of shape (n_features, rank)
+        Q.
+    residual : ndarray of shape (n_features,)
+        The diagonal of N.
+
+    Returns
+    -------
+    float
+        The largest over all genes j; infinite where it is beyond floats.
+
+    References
+    ----------
+    .. [1] Higham (2002), Accuracy and Stability of Numerical Algorithms, 2nd ed.,
+       SIAM, chapter 20, on the sensitivity of least squares.
+    """
+    weights = residual @ np.square(rows)
+    squares = weights @ np.square(root @ basis.T) / residual
+    largest = squares.max(initial=0.0)
+    return float(np.sqrt(largest)) if np.isfinite(largest) else np.inf
+
+
+def error_of_inverse(correlation: NDArray, inverse: NDArray) -> float:
+    """Return what rounding of R leaves uncertain in N = R^-1.
+
+    dN = -N dR N. For entries of R off by independent shares e, dN_ii / N_ii has a
+    standard deviation of about e times (N^2)_ii / N_ii times the root mean square of R.
+
+    Parameters
+    ----------
+    correlation : ndarray of shape (n_features, n_features)
+        R.
+    inverse : ndarray of shape (n_features, n_features)
+        N.
+
+    Returns
+    -------
+    float
+        For e of the last digit.
+    """
+    strength = np.einsum("ij,ij->i", inverse, inverse) / inverse.diagonal()
+    typical = np.linalg.norm(correlation) / len(correlation)
+    return float(np.finfo(np.float64).eps * typical * strength.max())
+
+
 def inverse_triangle(triangle: NDArray) -> NDArray:
     """Return the inverse of an upper triangle."""
     if len(triangle) <= SMALL:  # the LU of a triangle has nothing to eliminate

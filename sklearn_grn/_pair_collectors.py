@@ -6,14 +6,16 @@ each with a collector of its own, which the first one absorbs.
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_grn._pair_tiles import PairTiles, Tile, n_panels
+from sklearn_grn._pair_tiles import PairTiles, RowsNotSentError, Tile, n_panels
 
 _SPARE = 2**14  # pairs held beyond twice those wanted before the weakest are dropped
 _ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
@@ -45,6 +47,7 @@ class Collector(Protocol):
     """Looks through tiles, panel after panel; another one may have looked at others."""
 
     least: float  # pairs below it are of no interest
+    measures: bool  # each tile asks for values in float64, and so for the rows
 
     def look(self, pairs: PairTiles, tile: Tile) -> None:
         """Take from a tile what is wanted."""
@@ -61,15 +64,34 @@ _Kind = TypeVar("_Kind", bound=Collector)
 
 def searched(pairs: PairTiles, collector: _Kind, n_jobs: int | None) -> _Kind:
     """Look through all panels. The first tells the workers from where on to look."""
-    panels, alone = range(n_panels(pairs)), effective_n_jobs(n_jobs) == 1
-    for panel in panels if alone else panels[:1]:
-        _look_through(collector, pairs, panel)
-    if not alone:
-        search = delayed(_look_through)
-        tasks = (search(collector.empty(), pairs, panel) for panel in panels[1:])
-        for other in Parallel(n_jobs=n_jobs)(tasks):
+    panels = range(n_panels(pairs))
+    if len(panels) < 2 or effective_n_jobs(n_jobs) == 1:
+        for panel in panels:
+            _look_through(collector, pairs, panel)
+        return collector
+    with ThreadPoolExecutor(1) as pool:  # the first panel takes as long as sending
+        sending = _send(pairs if collector.measures else pairs.screen(), pool)
+        _look_through(collector, pairs, 0)
+    at_workers = pairs if sending is None else sending.result()
+    search = delayed(_screen_through)
+    tasks = (search(collector.empty(), at_workers, panel) for panel in panels[1:])
+    for panel, other in zip(panels[1:], Parallel(n_jobs=n_jobs)(tasks), strict=True):
+        if other is None:
+            _look_through(collector, pairs, panel)
+        else:
             collector.absorb(pairs, other)
     return collector
+
+
+# joblib's Dask backend scatters a large argument to one worker, from which tasks are
+# stolen, or not. Here each worker gets it before the first task, and handed on from one
+# to the next. Threads share memory, and loky maps arrays from one file.
+def _send(pairs: PairTiles, pool: ThreadPoolExecutor) -> Future | None:
+    """Start to send what tiles are made of to all workers of a Dask cluster, if any."""
+    client = getattr(get_active_backend()[0], "client", None)
+    if client is None:
+        return None
+    return pool.submit(client.scatter, pairs, broadcast=True, hash=False)
 
 
 def _look_through(collector: _Kind, pairs: PairTiles, panel: int) -> _Kind:
@@ -78,8 +100,18 @@ def _look_through(collector: _Kind, pairs: PairTiles, panel: int) -> _Kind:
     return collector
 
 
+def _screen_through(collector: _Kind, pairs: PairTiles, panel: int) -> _Kind | None:
+    """Return None where pairs are too alike to be told apart without the rows."""
+    try:
+        return _look_through(collector, pairs, panel)
+    except RowsNotSentError:
+        return None
+
+
 class AllAbove:
     """All pairs from a bound up, as long as they fit in memory."""
+
+    measures = True
 
     def __init__(self, least: float, most: float) -> None:
         self.least, self.most = least, most
@@ -110,6 +142,8 @@ class TooManyError(Exception):
 
 class Strongest:
     """The strongest pairs; the bound rises while they are collected."""
+
+    measures = False
 
     def __init__(self, n_edges: int, least: float = _ABOVE_ZERO) -> None:
         self.n_edges, self.n_wanted, self.least = n_edges, n_edges + 1, least
@@ -168,7 +202,7 @@ class Strongest:
 class Counts:
     """Numbers of pairs in bins of their values, and the strongest pairs."""
 
-    least = -np.inf
+    least, measures = -np.inf, False
 
     def __init__(self, reach: float, strongest: Strongest) -> None:
         self.reach, self.strongest = reach, strongest
@@ -183,11 +217,14 @@ class Counts:
         numbers += N_BINS / 2
         if numbers.min(initial=0) < 0 or numbers.max(initial=0) >= N_BINS:
             np.clip(numbers, 0, N_BINS - 1, out=numbers)
-        self.counts += np.bincount(_upper(tile, numbers.astype(np.intp)), None, N_BINS)
+        numbers = _upper(tile, numbers.astype(np.intp))
+        self.counts = self.counts + np.bincount(numbers, None, N_BINS)
 
     def empty(self) -> Counts:
         """Return a collector of the same kind that has seen nothing."""
-        return Counts(self.reach, self.strongest.empty())
+        other = Counts(self.reach, self.strongest.empty())
+        other.counts = other.counts[:1]  # a single 0 is sent with a task
+        return other
 
     def absorb(self, pairs: PairTiles, other: Counts) -> None:
         """Take what another collector has."""
@@ -196,15 +233,17 @@ class Counts:
 
 
 class AbsoluteSum:
-    """The sum of |value| over the pairs, in units of the tiles."""
+    """The sums of |value| over the pairs of each tile, in units of the tiles."""
 
-    least = -np.inf
-    total = 0.0
+    least, measures = -np.inf, False
+
+    def __init__(self) -> None:
+        self.sums: list[float] = []
 
     def look(self, pairs: PairTiles, tile: Tile) -> None:
         """Take from a tile what is wanted."""
         sizes = np.abs(_upper(tile, tile.values))
-        self.total += float(sizes.sum(dtype=np.float64))
+        self.sums.append(float(sizes.sum(dtype=np.float64)))
 
     def empty(self) -> AbsoluteSum:
         """Return a collector of the same kind that has seen nothing."""
@@ -212,7 +251,7 @@ class AbsoluteSum:
 
     def absorb(self, pairs: PairTiles, other: AbsoluteSum) -> None:
         """Take what another collector has."""
-        self.total += other.total
+        self.sums += other.sums
 
 
 # ---------------------------------------------------------------- tiles, and decisions

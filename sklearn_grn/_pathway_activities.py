@@ -122,14 +122,15 @@ class PathwayActivities(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         PathwayActivities
-            The fitted transformer.
+            The fitted transformer. Where an error is raised it is what it was before.
 
         Raises
         ------
         ValueError
             If there is no pathway, or as the estimator does.
         """
-        estimator = self._fitted_copy(self._validate(X, ensure_min_samples=2))
+        fresh = copy.copy(self)
+        estimator = fresh._fitted_copy(fresh._validate(X, ensure_min_samples=2))
         if self.pathways is not None:
             estimator.partial_fit_pathways(self.pathways)
         if not len(estimator.pathway_names_):
@@ -137,9 +138,11 @@ class PathwayActivities(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "there are no pathways, so there is no activity. Pass pathways=..., or "
                 "an estimator with pathways"
             )
-        self.estimator_ = estimator
-        self.pathway_names_ = estimator.pathway_names_
-        self.activity_std_ = estimator.activity_std_
+        fresh.estimator_ = estimator
+        fresh.pathway_names_ = estimator.pathway_names_
+        fresh.activity_std_ = estimator.activity_std_
+        # One assignment: an interrupt or another thread sees all of it or nothing.
+        self.__dict__ = fresh.__dict__
         return self
 
     def transform(self, X: Any) -> NDArray:
@@ -156,10 +159,11 @@ class PathwayActivities(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             In units in which the loadings are: a sample with activity a moves a gene
             by a times its loading.
         """
-        check_is_fitted(self)
-        X = self._validate(X, reset=False)
-        dtype = self.estimator_.components_.dtype
-        return self.estimator_.activities(X).astype(dtype, copy=False)
+        held = copy.copy(self)  # one state throughout, whatever another thread does
+        check_is_fitted(held)
+        X = held._validate(X, reset=False)
+        dtype = held.estimator_.components_.dtype
+        return held.estimator_.activities(X).astype(dtype, copy=False)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray:
         """Return the names of the pathways.

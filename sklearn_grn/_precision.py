@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,6 +38,7 @@ from sklearn_grn._sample_stream import (
     continue_stream,
 )
 from sklearn_grn._shrinkage import shrinkage_model, stream_model
+from sklearn_grn._trust import warn_of_rounding
 
 
 def _can_stream(estimator: FactorPrecisionEstimator) -> bool:
@@ -238,11 +240,13 @@ class FactorPrecisionEstimator(FittedCovariance):
         Warns
         -----
         UserWarning
-            Names the genes that do not vary, and Heywood cases of factor analysis.
+            Names the genes that do not vary, and Heywood cases of factor analysis. Says
+            by how much partial correlations may be off, where rounding of the input
+            leaves fewer than six digits (three in float32).
         ConvergenceWarning
             If factor analysis stopped at `max_iter`.
         """
-        fresh = self._beside()
+        fresh = copy.copy(self)  # its state is taken up at the end, in one assignment
         for name in [name for name in vars(fresh) if name.endswith("_")]:
             delattr(fresh, name)
         model = fresh._estimate(X)
@@ -303,7 +307,7 @@ class FactorPrecisionEstimator(FittedCovariance):
         >>> bool(np.allclose(stream.precision_, whole.precision_))
         True
         """
-        fresh = self._beside()
+        fresh = copy.copy(self)
         number = self._number_of_components()
         stream = fresh._join(X)
         try:
@@ -319,12 +323,6 @@ class FactorPrecisionEstimator(FittedCovariance):
     def _streams(self) -> bool:
         return self.method == "shrinkage"
 
-    def _beside(self) -> Self:
-        """Return a twin that is worked on, and whose state is taken up at the end."""
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        return twin
-
     def _join(self, X: Any) -> Stream:
         first = not hasattr(self, "n_samples_seen_")
         X = read_samples(self, X, reset=first)
@@ -332,7 +330,8 @@ class FactorPrecisionEstimator(FittedCovariance):
         if first:
             start = begin_stream(X.shape[1], self.assume_centered, X.dtype)
             return continue_stream(start, None, X)
-        return continue_stream(self._kept, getattr(self, "components_", None), X)
+        kept = getattr(self, "_kept", None)  # who shares a model may have deleted it
+        return continue_stream(kept, getattr(self, "components_", None), X)
 
     def _estimate(self, X: Any) -> CovarianceModel:
         number = self._number_of_components()
@@ -400,7 +399,8 @@ class FactorPrecisionEstimator(FittedCovariance):
         Warns
         -----
         UserWarning
-            Counts the genes of the loadings that the model does not know.
+            Counts the genes of the loadings that the model does not know. Says by how
+            much partial correlations may be off, as `fit` does.
 
         References
         ----------
@@ -453,7 +453,8 @@ class FactorPrecisionEstimator(FittedCovariance):
             )
         keep = np.array([name not in set(wanted) for name in self.pathway_names_], bool)
         every = np.concatenate([np.ones(self.n_components_, dtype=bool), keep])
-        self._store_state(remove(self._state, every), self._pathways.select(keep))
+        state = remove(self._state, every)
+        self._store_state(state, self._pathways.select(keep), before=self._state)
         return self
 
     def _add_pathways(self, X: Any, names: Any, activity_variance: Any) -> None:
@@ -462,7 +463,7 @@ class FactorPrecisionEstimator(FittedCovariance):
             X, names, activity_variance, gene_names=genes, present=present
         )
         state = append(self._state, fresh.scaled())
-        self._store_state(state, present.append(fresh))
+        self._store_state(state, present.append(fresh), before=self._state)
 
     def _store_model(
         self, model: CovarianceModel, kept: Kept | None, pathways: Pathways | None
@@ -495,16 +496,24 @@ class FactorPrecisionEstimator(FittedCovariance):
         """Return whether there is a covariance: one sample of a stream gives none."""
         return hasattr(self, "_state")
 
-    def _store_state(self, state: Capacitance, pathways: Pathways) -> None:
+    def _store_state(
+        self, state: Capacitance, pathways: Pathways, before: Capacitance | None = None
+    ) -> None:
+        genes = getattr(self, "feature_names_in_", None)
+        warn_of_rounding(state, genes, pathways.names, before)
         covariance, precision, partial_correlation = structured_views(state)
-        # One call into C: an interrupt or another thread sees all of it or nothing.
-        self.__dict__.update(
-            covariance_=covariance,
-            precision_=precision,
-            partial_correlation_=partial_correlation,
-            pathway_names_=pathways.names,
-            activity_variance_=pathways.activity_variance,
-            activity_std_=posterior_deviation(state.root, pathways.activity_variance),
-            _pathways=pathways,
-            _state=state,
-        )
+        learnt = {
+            "covariance_": covariance,
+            "precision_": precision,
+            "partial_correlation_": partial_correlation,
+            "pathway_names_": pathways.names,
+            "activity_variance_": pathways.activity_variance,
+            "activity_std_": posterior_deviation(
+                state.root, pathways.activity_variance
+            ),
+            "_pathways": pathways,
+            "_state": state,
+        }
+        # One assignment: an interrupt or another thread sees all of it or nothing, and
+        # whoever has read the old dictionary keeps one state.
+        self.__dict__ = {**self.__dict__, **learnt}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_grn._gene_names import find, some
+from sklearn_grn._text_lines import text_lines
 from sklearn_grn._warn import warn_caller
 
 
@@ -68,9 +69,7 @@ def _read_list(path: Path) -> list[str]:
             f"regulators={str(path)!r} names no file. A single regulator is written "
             f"as a list: regulators=[{str(path)!r}]"
         )
-    # Spreadsheets write a byte-order mark in front of the first name.
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    return [line.strip() for _, line in text_lines(path)]
 
 
 def _from_mask(mask: NDArray, n_genes: int) -> NDArray[np.bool_]:

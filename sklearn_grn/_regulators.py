@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -210,14 +211,11 @@ class RegulatoryEdgeSelector(SelectorMixin, BaseEstimator):
         UserWarning
             If some regulators are not in the table, or if no edge is selected.
         """
-        before, X = self.__dict__.copy(), as_table(X)
-        try:
-            dtype = [np.float64, np.float32]
-            samples = validate_data(self, X, dtype=dtype, ensure_min_samples=2)
-            self._learn(samples)
-        except BaseException:
-            self.__dict__ = before
-            raise
+        fresh, dtype = copy.copy(self), [np.float64, np.float32]
+        samples = validate_data(fresh, as_table(X), dtype=dtype, ensure_min_samples=2)
+        fresh._learn(samples)
+        # One assignment: an interrupt or another thread sees all of it or nothing.
+        self.__dict__ = fresh.__dict__
         return self
 
     def _learn(self, samples: NDArray) -> None:
@@ -227,7 +225,6 @@ class RegulatoryEdgeSelector(SelectorMixin, BaseEstimator):
         edges, left_out = strongest_links(score, self._most(), self.threshold or 0.0)
         weight = np.full(len(names), Constants().hub_floor)  # of constant regulators
         weight[score.genes[: len(score.hub_weight)]] = score.hub_weight
-        # One call into C: an interrupt or another thread sees all of it or nothing.
         self.__dict__.update(
             edges_=_directed_table(edges, names),
             network_=_directed_network(edges, len(names)),

@@ -29,6 +29,7 @@ from sklearn_grn._inner_estimator import (
     partial_correlations,
 )
 from sklearn_grn._pair_tiles import PairTiles
+from sklearn_grn._precision import FactorPrecisionEstimator
 from sklearn_grn._pseudo_likelihood import score_nested
 from sklearn_grn._warn import warn_caller
 
@@ -204,37 +205,14 @@ class NetworkEdgeSelectorCV(EdgeSelector):
             grid = _Grid(_checked(self.thresholds))
             edges = edges_above(pairs, grid.thresholds[0])
         score = delayed(_score_fold)
-        tasks = (score(self.estimator_, X, y, *fold, grid) for fold in folds)
+        inner = FactorPrecisionEstimator() if self.estimator is None else self.estimator
+        tasks = (score(inner, X, y, *fold, grid) for fold in folds)
         scores, n_edges = zip(*Parallel(n_jobs=self.n_jobs)(tasks), strict=True)
         kept = _numbers_above(edges.values, grid.thresholds)
-        self._report(grid.thresholds, kept, np.array(n_edges), np.array(scores))
-        best = edges.take(slice(kept[self.best_index_]))
-        return Choice(clipped(best), self.best_threshold_, {})
-
-    def _report(
-        self, thresholds: NDArray, kept: NDArray, n_edges: NDArray, scores: NDArray
-    ) -> None:
-        """Store what was found, by fold and by threshold."""
-        mean = scores.mean(axis=0)
-        splits = {f"split{k}_test_score": row for k, row in enumerate(scores)}
-        self.cv_results_ = {
-            "threshold": thresholds,
-            "n_edges": kept,
-            "mean_n_edges": n_edges.mean(axis=0),
-            **splits,
-            "mean_test_score": mean,
-            "std_test_score": scores.std(axis=0),
-            "rank_test_score": rankdata(-mean, method="min").astype(np.int32),
-        }
-        self.n_splits_ = len(scores)
-        self.best_index_ = len(mean) - 1 - int(np.argmax(mean[::-1]))
-        self.best_threshold_ = float(thresholds[self.best_index_])
-        self.best_score_ = float(mean[self.best_index_])
-        if self.best_index_ == 0 < len(mean) - 1:
-            warn_caller(
-                f"the best threshold is the smallest, {self.best_threshold_:.3g}; "
-                "denser networks may be better. Give smaller thresholds"
-            )
+        results = _results(grid.thresholds, kept, np.array(n_edges), np.array(scores))
+        report = _report(results, len(scores))
+        best = edges.take(slice(kept[report["best_index_"]]))
+        return Choice(clipped(best), report["best_threshold_"], {}, attributes=report)
 
 
 class _Grid(NamedTuple):
@@ -250,6 +228,42 @@ class _Grid(NamedTuple):
             return edges, _numbers_above(edges.values, self.thresholds)
         edges, _ = strongest_edges(pairs, int(self.sizes[0]))
         return edges, np.minimum(self.sizes, len(edges.values))
+
+
+def _results(
+    thresholds: NDArray, kept: NDArray, n_edges: NDArray, scores: NDArray
+) -> dict[str, NDArray]:
+    """Return `cv_results_`."""
+    mean = scores.mean(axis=0)
+    splits = {f"split{k}_test_score": row for k, row in enumerate(scores)}
+    return {
+        "threshold": thresholds,
+        "n_edges": kept,
+        "mean_n_edges": n_edges.mean(axis=0),
+        **splits,
+        "mean_test_score": mean,
+        "std_test_score": scores.std(axis=0),
+        "rank_test_score": rankdata(-mean, method="min").astype(np.int32),
+    }
+
+
+def _report(results: dict[str, NDArray], n_splits: int) -> dict[str, Any]:
+    """Return the attributes that tell of the folds and of the best threshold."""
+    mean = results["mean_test_score"]
+    best = len(mean) - 1 - int(np.argmax(mean[::-1]))
+    threshold = float(results["threshold"][best])
+    if best == 0 < len(mean) - 1:
+        warn_caller(
+            f"the best threshold is the smallest, {threshold:.3g}; denser networks "
+            "may be better. Give smaller thresholds"
+        )
+    return {
+        "cv_results_": results,
+        "n_splits_": n_splits,
+        "best_index_": best,
+        "best_threshold_": threshold,
+        "best_score_": float(mean[best]),
+    }
 
 
 def _checked(thresholds: Any) -> NDArray[np.float64]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Collection, Iterator, Sequence
+from array import array
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,8 +15,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sklearn_grn._gene_names import as_strings, some
-from sklearn_grn._gene_sets import _lines
 from sklearn_grn._nets import _MISSING
+from sklearn_grn._text_lines import (
+    TABLES,
+    Limits,
+    fields_of,
+    number_in,
+    shown,
+    text_lines,
+)
 
 _SPREADSHEETS = (".xls", ".xlsx", ".ods", ".numbers")
 _OTHER_SEPARATORS = (";", "|", " ")
@@ -43,6 +50,8 @@ class Layout:
         Whether there is no such column.
     drop : tuple of str
         Columns and rows to leave out.
+    limits : Limits
+        How much the file may hold.
     """
 
     genes: str | None = None
@@ -50,6 +59,7 @@ class Layout:
     labels: str | None = None
     no_labels: bool = False
     drop: tuple[str, ...] = ()
+    limits: Limits = TABLES
 
 
 class TextTable(NamedTuple):
@@ -84,12 +94,14 @@ def read_text_table(path: Path, layout: Layout) -> TextTable:
     Raises
     ------
     ValueError
-        If a line has too few fields or too many, a name is not there, or a value is no
-        number: it is shown, with its place.
+        If a line has too few fields or too many, a name is not there, a value is no
+        number, which is shown with its place, or the file exceeds a limit or is no
+        text.
     """
     if path.suffix.lower() in _SPREADSHEETS:
         raise ValueError(f"{path} is a spreadsheet; save it as CSV or TSV first")
-    header, rows = _with_header(path, _split(path, layout.separator))
+    lines = text_lines(path, layout.limits)
+    header, rows = _with_header(path, _split(path, lines, layout.separator))
     at = _label_column(path, header, layout)
     columns = [
         column
@@ -100,13 +112,17 @@ def read_text_table(path: Path, layout: Layout) -> TextTable:
     check_dropped(layout.drop, [*header, *found.dropped], path)
     index, names = as_strings(found.labels), as_strings([header[c] for c in columns])
     _check_read(path, found, index, names)
-    values = pd.DataFrame(np.stack(found.values), index, names)
+    shape = len(index), len(names)
+    numbers = np.frombuffer(found.values).reshape(shape)
+    values = pd.DataFrame(numbers, index, names, copy=False)
     named = at is not None and header[at] and layout.labels is None
     only_numbers = named and all(map(_is_number, found.labels))
     return TextTable(values, header[at] if only_numbers and at is not None else None)
 
 
-def read_confounders(path: Path, samples: pd.Index) -> pd.DataFrame:
+def read_confounders(
+    path: Path, samples: pd.Index, limits: Limits = TABLES
+) -> pd.DataFrame:
     """Read what is known of the samples: numbers, and labels of batches and groups.
 
     Parameters
@@ -115,6 +131,8 @@ def read_confounders(path: Path, samples: pd.Index) -> pd.DataFrame:
         Table of text with the labels of samples in the first column.
     samples : Index of shape (n_samples,)
         Labels of those that are wanted, in their order.
+    limits : Limits
+        How much the file may hold.
 
     Returns
     -------
@@ -124,42 +142,30 @@ def read_confounders(path: Path, samples: pd.Index) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a sample is not in the table or comes twice, or a value is missing.
+        If a sample is not in the table or comes twice, a column comes twice, a value
+        is missing or infinite; or as for `read_text_table`.
     """
-    header, rows = _with_header(path, _split(path, None))
+    header, rows = _with_header(path, _split(path, text_lines(path, limits), None))
     fields = [[field.strip() for field in row] for row in rows]
-    index = as_strings([row[0] for row in fields])
-    table = pd.DataFrame([row[1:] for row in fields], index, header[1:], dtype=object)
-    lacking = samples[~samples.isin(index)]
-    again = index[index.duplicated()].intersection(samples)
-    for names, problem in ((lacking, "lacks the samples"), (again, "repeats")):
-        if len(names):
-            raise ValueError(f"{path} {problem} {some(names)}")
+    index, columns = as_strings([row[0] for row in fields]), as_strings(header[1:])
+    _check_names(path, samples, index, columns)
+    table = pd.DataFrame([row[1:] for row in fields], index, columns, dtype=object)
     table = table.loc[samples]
     for name, column in table.items():
-        missing = column.isin(_MISSING)
-        if missing.any():
-            raise ValueError(
-                f"{path}: {missing.sum()} values are missing in column {name!r}, the "
-                f"first of sample {samples[int(missing.argmax())]!r}; fill them in"
-            )
+        _check_known(path, name, column)
     numbers = [column for column in table if table[column].map(_is_number).all()]
     return table.astype(dict.fromkeys(numbers, float))
 
 
 # ----------------------------------------------------------------- lines and the header
-def _split(path: Path, separator: str | None) -> Iterator[tuple[int, list[str]]]:
+def _split(
+    path: Path, lines: Iterator[tuple[int, str]], separator: str | None
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the fields of each line."""
-    for number, line in _lines(path):
+    for number, line in lines:
         if separator is None:
             separator = "\t" if "\t" in line else ","
-        try:
-            # Line by line: a quote that is left open ends with its line.
-            fields = next(csv.reader([line], delimiter=separator))
-        except csv.Error as error:
-            raise ValueError(
-                f"{path}, line {number} cannot be read: {error}"
-            ) from error
+        fields = fields_of(path, number, line, separator)
         if len(fields) == 1:
             raise ValueError(f"{path}, line {number} {_one_field(line, separator)}")
         yield number, fields
@@ -230,10 +236,40 @@ def check_dropped(drop: Sequence[str], names: Collection[str], path: Path) -> No
         )
 
 
+# -------------------------------------------------------------------------- confounders
+def _check_names(
+    path: Path, samples: pd.Index, index: pd.Index, columns: pd.Index
+) -> None:
+    lacking = samples[~samples.isin(index)]
+    again = index[index.duplicated()].intersection(samples)
+    twice = columns[columns.duplicated()].unique()
+    for names, problem in (
+        (lacking, "lacks the samples"),
+        (again, "repeats"),
+        (twice, "repeats the columns"),
+    ):
+        if len(names):
+            raise ValueError(f"{path} {problem} {some(names)}")
+
+
+def _check_known(path: Path, name: Hashable, column: pd.Series) -> None:
+    is_number = column.map(_is_number)
+    value = column.where(is_number, 0.0).astype(float)
+    missing = column.isin(_MISSING) | value.isna()
+    infinite = is_number.all() & np.isinf(value)
+    for wrong, problem in ((missing, "missing"), (infinite, "infinite")):
+        if wrong.any():
+            raise ValueError(
+                f"{path}: {wrong.sum()} values are {problem} in column {shown(name)}, "
+                f"the first of sample {shown(column.index[int(wrong.argmax())])}; fill "
+                "them in"
+            )
+
+
 # ------------------------------------------------------------------------ rows, values
 class _Rows(NamedTuple):
     labels: list[str]
-    values: list[NDArray[np.float64]]
+    values: array[float]  # row after row; an array that grows is not copied at the end
     texts: list[Text]
     dropped: set[str]
 
@@ -244,17 +280,17 @@ def _read_rows(
     columns: Sequence[int],
     drop: Sequence[str],
 ) -> _Rows:
-    found = _Rows([], [], [], set())
+    found = _Rows([], array("d"), [], set())
     for number, fields in enumerate(rows, 1):
         label = str(number) if at is None else fields[at].strip()
         if label in drop:
             found.dropped.add(label)
             continue
         values, texts = _numbers([fields[column] for column in columns])
-        row = len(found.values)
+        row = len(found.labels)
         found.texts.extend((row, column, text) for column, text in texts)
         found.labels.append(label)
-        found.values.append(values)
+        found.values.frombytes(values.tobytes())
         if len(found.texts) > _ENOUGH:
             break
     return found
@@ -266,7 +302,8 @@ def _numbers(fields: list[str]) -> tuple[NDArray[np.float64], list[tuple[int, st
     Field by field, which is slow, only where a line needs it.
     """
     try:
-        if "_" not in "".join(fields):  # Python reads 1_000 as a number
+        together = "".join(fields)  # what `number_in` refuses, for all at once
+        if together.isascii() and "_" not in together:
             return np.array(fields, dtype=np.float64), []
     except ValueError:
         pass
@@ -276,16 +313,16 @@ def _numbers(fields: list[str]) -> tuple[NDArray[np.float64], list[tuple[int, st
         for column, text in enumerate(fields)
         if text not in _MISSING and not _is_number(text)
     ]
-    values = [float(text) if _is_number(text) else np.nan for text in fields]
-    return np.array(values), wrong
+    values = [number_in(text) if _is_number(text) else np.nan for text in fields]
+    return np.array(values, dtype=np.float64), wrong
 
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        number_in(text)
     except ValueError:
         return False
-    return "_" not in text
+    return True
 
 
 def _check_read(path: Path, found: _Rows, index: pd.Index, names: pd.Index) -> None:
@@ -300,17 +337,17 @@ def _check_read(path: Path, found: _Rows, index: pd.Index, names: pd.Index) -> N
 def _about_text(texts: Sequence[Text], index: pd.Index, names: pd.Index) -> str:
     """Say where the first value that is no number stands, and what to do about it."""
     row, column, text = texts[0]
-    place = f"{text!r} in column {names[column]!r}, row {index[row]!r}"
+    place = f"{shown(text)} in column {shown(names[column])}, row {shown(index[row])}"
     if _DECIMAL_COMMA.fullmatch(text):
         return f"{place} is no number; write a decimal point in place of the comma"
     in_row = sum(at == row for at, _, _ in texts)
     in_column = sum(at == column for _, at, _ in texts)
-    whole = f"column {names[column]!r}", names[column]
+    what, name = "column", shown(names[column])
     if in_row > in_column:
-        whole = f"row {index[row]!r}", index[row]
+        what, name = "row", shown(index[row])
     number = max(in_row, in_column)
-    rest = f" ({number} values of that {whole[0].split()[0]} are text)"
+    rest = f" ({number} values of that {what} are text)"
     return (
         f"{place} is no number{rest if number > 1 else ''}; correct it, or leave the "
-        f"{whole[0]} out with --drop {whole[1]!r}"
+        f"{what} {name} out with --drop {name}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -23,15 +24,18 @@ def write_whole(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
     Raises
     ------
     OSError
-        If a file cannot be written. Then nothing has changed.
+        If a file cannot be written, or is there and is a folder, a pipe or a device.
+        Then nothing has changed.
     """
     # A link is followed, so that it goes on leading where it led.
     drafts = {_draft_of(path := _target(name)): path for name in contents}
+    for path in drafts.values():
+        _check_replaceable(path)
     try:
         for draft, (name, data) in zip(drafts, contents.items(), strict=True):
             _write(draft, _packed(data) if _is_gzip(name) else data)
-        for draft, path in drafts.items():
-            os.replace(draft, path)
+        # One call into C: an interrupt comes before the first file or after the last.
+        deque(map(os.replace, drafts, drafts.values()), maxlen=0)
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)
@@ -47,11 +51,11 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     OSError
-        If the path is a folder, or its folder is not there or is not for writing.
+        If the path is a folder, a pipe or a device, or its folder is not there or is
+        not for writing.
     """
     target = _target(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file in it")
+    _check_replaceable(target)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {target.parent}; make it")
     if not os.access(target.parent, os.W_OK):
@@ -60,6 +64,14 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 def _target(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(path))
+
+
+def _check_replaceable(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        # A file would take its place, that of /dev/null for instance.
+        raise FileExistsError(f"{path} is a pipe or a device; name a file")
 
 
 def _draft_of(path: Path) -> Path:

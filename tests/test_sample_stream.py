@@ -127,7 +127,7 @@ def test_float32_stays_float32(shape):
 @pytest.mark.filterwarnings("ignore:. of the")  # in the first batches
 def test_sparse_batches(shape, container):
     X = make_table(shape)
-    X[X < np.median(X, axis=0)] = 0
+    X[np.median(X, axis=0) > X] = 0
     stream = in_batches(FactorPrecisionEstimator(), container(X), 3)
     assert_same_fit(stream, FactorPrecisionEstimator().fit(X))
 
@@ -288,3 +288,10 @@ def test_a_batch_allocates_as_much_however_many_went_before(allocation_peak):
             stream.partial_fit(X)
         peaks.append(peak())
     assert max(peaks) < 1.1 * min(peaks)
+
+
+def test_an_estimator_that_keeps_no_samples_takes_no_further_ones():
+    stream = FactorPrecisionEstimator().fit(make_table((20, 9)))
+    del stream._kept
+    with pytest.raises(ValueError, match="nothing was kept"):
+        stream.partial_fit(make_table((20, 9)))
