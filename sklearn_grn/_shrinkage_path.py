@@ -9,9 +9,10 @@ has the same axes at every t, once V is divided out: those of R. Along them held
 samples have as many coordinates as there are samples, and an intensity costs next to
 nothing.
 
-The way there is by Householder reflections and not by the Gram matrix ZZ'. What of a
-held-out sample lies outside the training samples then has coordinates of its own, where
-||y||^2 less the squares inside would cancel if little is outside.
+What of a held-out sample lies outside the training samples has coordinates of its own,
+where ||y||^2 less the squares inside would cancel if little is outside. They come from a
+Cholesky factor of the products of all samples, and where that would lose digits from
+Householder reflections of the samples themselves.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from sklearn.utils import gen_batches
 from sklearn_grn._shrinkage import shrinkage_model
 
 _BATCH = 1024  # genes or samples a time, so that a batch stays in the cache
+
+# A pivot below this share of what it started from has lost four of sixteen digits.
+_TRUSTED = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,13 +196,46 @@ def _by_reflections(
     """
     n_training = tables.training.shape[0]
     size = n_training + tables.held_out.shape[0] + len(tables.pathways)
-    blocks = (
-        np.concatenate([tables.trained(part), tables.others(part)])
-        for part in _parts(genes, size)
-    )
-    reached, beyond = np.split(_triangle(blocks, size), [min(n_training, len(genes))])
+
+    def blocks() -> Iterator[NDArray]:
+        for part in _parts(genes, size):
+            yield np.concatenate([tables.trained(part), tables.others(part)])
+
+    triangle = None
+    if len(genes) > size and tables.location.any():
+        triangle = _triangle_by_products(blocks(), size, n_training)
+    if triangle is None:
+        triangle = _triangle(blocks(), size)
+    n_training -= size - triangle.shape[1]
+    reached, beyond = np.split(triangle, [min(n_training, len(genes))])
     axes, lengths, _ = np.linalg.svd(reached[:, :n_training], full_matrices=False)
     return np.square(lengths), axes.T @ reached[:, n_training:], beyond[:, n_training:]
+
+
+def _triangle_by_products(
+    blocks: Iterable[NDArray], size: int, n_training: int
+) -> NDArray | None:
+    """Return the triangle by a Cholesky factor, or None where it would lose digits.
+
+    Centred samples add up to 0. They are reflected so that their mean is the last of
+    them (Golub & Van Loan 2013, 5.1), and that is left out: one column less.
+    """
+    products = np.zeros((size, size))
+    for block in blocks:
+        products += block @ block.T
+    mirror = np.zeros(size)
+    mirror[:n_training] = n_training**-0.5
+    mirror[n_training - 1] += 1.0
+    mirror *= np.sqrt(2.0 / (mirror @ mirror))
+    products -= np.outer(mirror, mirror @ products)
+    products -= np.outer(products @ mirror, mirror)
+    products = np.delete(np.delete(products, n_training - 1, 0), n_training - 1, 1)
+    try:
+        triangle = np.linalg.cholesky(products).T
+    except np.linalg.LinAlgError:
+        return None
+    sure = triangle.diagonal() ** 2 >= _TRUSTED * products.diagonal()
+    return np.triu(triangle) if sure.all() else None
 
 
 def _by_eigenvectors(
