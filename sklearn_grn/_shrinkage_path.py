@@ -10,8 +10,8 @@ samples have as many coordinates as there are samples, and an intensity costs ne
 nothing.
 
 What of a held-out sample lies outside the training samples has coordinates of its own,
-where ||y||^2 less the squares inside would cancel if little is outside. They come from a
-Cholesky factor of the products of all samples, and where that would lose digits from
+where ||y||^2 less the squares inside would cancel if little is outside. They come from
+a Cholesky factor of the products of all samples, and where that would lose digits from
 Householder reflections of the samples themselves.
 """
 
