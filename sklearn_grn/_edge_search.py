@@ -270,10 +270,12 @@ def _too_many(
     folded = (found.counts + found.counts[::-1])[N_BINS // 2 :]
     above, bounds = folded[::-1].cumsum()[::-1], found.bounds[N_BINS // 2 : -1]
     wanted = int(min(10**6, most))
-    better = bounds[np.argmax(above <= wanted)]
     count = above[min(int(np.searchsorted(bounds, threshold)), len(above) - 1)]
-    return (
+    refused = (
         f"about {count:,} pairs exceed the threshold of {threshold:.6g}, more than fit "
-        f"in half of the free memory. A threshold of {better:.6g} keeps about "
-        f"{above[np.argmax(above <= wanted)]:,} pairs"
+        "in half of the free memory. "
     )
+    if above[-1] > wanted:  # they all lie in the outermost bin
+        return refused + "Ask for a number of edges instead, with max_edges"
+    at = np.argmax(above <= wanted)
+    return refused + f"A threshold of {bounds[at]:.6g} keeps about {above[at]:,} pairs"

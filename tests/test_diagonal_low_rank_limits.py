@@ -86,6 +86,18 @@ def test_condition_number_of_one_gene_more_builds_no_array(monkeypatch):
     assert make(DENSE_EIGENVALUES + 1).condition_number() > 1
 
 
+# -------------------------------------------------------- genes all but free of noise
+@pytest.mark.parametrize("genes", [[4], [4, 11]], ids=str)
+def test_products_are_exact_wherever_the_parts_cancel(genes):
+    rng = np.random.default_rng(0)
+    noise, right = np.ones(20), rng.normal(size=(20, 3))
+    noise[genes] = 1e-12
+    precision = DiagonalPlusLowRank(noise, rng.normal(size=(20, 4))).inverse()
+    expected = precision.toarray() @ right
+    error = np.abs(precision @ right - expected).max()
+    assert error <= 1e-13 * np.abs(expected).max()
+
+
 # --------------------------------------------------------------------- nothing to do
 def test_nothing_may_be_appended():
     P = make()

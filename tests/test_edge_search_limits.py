@@ -91,6 +91,12 @@ def test_threshold_beyond_the_census_counts_the_outermost_bin(free_memory):
         edges_above(entries, 5.0)
 
 
+def test_no_threshold_is_named_where_all_pairs_lie_in_the_outermost_bin(free_memory):
+    free_memory(2 * HELD * 15)
+    with pytest.raises(ValueError, match=r"\. Ask for a number of edges instead"):
+        edges_above(dense_entries(40, (9.0, 20)), 0.5)
+
+
 def test_no_threshold_is_named_that_keeps_more_than_a_million(free_memory):
     rows = random_rows(2000)
     free_memory(2 * HELD * 1_500_000)
