@@ -88,7 +88,9 @@ def _one_part(part: sparse.csr_array, networkx: Any) -> NDArray[np.float64]:
     n_genes = part.shape[0]
     if n_genes <= 2:
         return np.array([[-0.5, 0.0], [0.5, 0.0]])[:n_genes] * (n_genes - 1)
-    distances = shortest_path(abs(part) > 0, unweighted=True, directed=False)
+    distances = shortest_path(
+        (abs(part) > 0).toarray(), unweighted=True, directed=False
+    )
     if networkx is None or n_genes > _MOST_BY_NETWORKX:
         places = _stress_majorization(distances)
     else:
