@@ -218,6 +218,7 @@ def read_samples(
     if is_plain_table(X) and X.shape[0] >= ensure_min_samples:
         # What scikit-learn checks holds; in small tables it takes longer than the rest.
         if reset:
+            estimator.__dict__.pop("feature_names_in_", None)
             estimator.n_features_in_ = X.shape[1]
             return X
         if X.shape[1] == estimator.n_features_in_ and not hasattr(

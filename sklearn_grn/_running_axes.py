@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sklearn_grn._centred_table import refuse_constant, rounding_of_mean
 from sklearn_grn._orthonormal import leading_eigenpairs
-from sklearn_grn._sample_batch import Batch, centred_parts, merged_mean
+from sklearn_grn._sample_batch import Batch, merged_mean, row_parts
 from sklearn_grn._sample_table import SampleTable
 
 _ROWS = 512  # of a batch that join the axes at a time
@@ -139,8 +139,8 @@ class RunningAxes:
         RunningAxes
         """
         joined = self
-        for part in centred_parts(batch, np.zeros(self.n_features), _ROWS):
-            joined = joined._join_part(part)
+        for rows in row_parts(batch, _ROWS):
+            joined = joined._join_part(rows)
         return joined
 
     def _join_part(self, rows: NDArray) -> RunningAxes:

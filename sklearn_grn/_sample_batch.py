@@ -65,11 +65,9 @@ def row_parts(batch: Batch, n_rows: int | None = None) -> Iterator[NDArray]:
         yield dense(batch[rows])
 
 
-def centred_parts(
-    batch: Batch, location: NDArray, n_rows: int | None = None
-) -> Iterator[NDArray[np.float64]]:
+def centred_parts(batch: Batch, location: NDArray) -> Iterator[NDArray[np.float64]]:
     """Yield the rows of a table less the mean, as `row_parts` does, float64."""
-    for rows in row_parts(batch, n_rows):
+    for rows in row_parts(batch):
         yield rows.astype(np.float64) - location
 
 

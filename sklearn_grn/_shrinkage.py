@@ -41,6 +41,9 @@ _ROUNDING = 1e-13  # an intensity below this is 0 but for rounding
 _GIVEN = (CentredTable, ImplicitTable)  # tables of samples that are there
 
 
+_IDENTITY_TARGETS = ("ledoit_wolf", "oas")
+
+
 class _Target(NamedTuple):
     """Sigma = diag(noise) + diag(spread) D'D diag(spread)."""
 
@@ -120,7 +123,7 @@ def model_of_table(
     .. [3] Ledoit & Wolf (2004), J. Multivariate Anal. 88, 365-411.
     .. [4] Chen, Wiesel, Eldar & Hero (2010), IEEE Trans. Signal Process. 58, 5016-5029.
     """
-    if shrinkage in ("ledoit_wolf", "oas"):
+    if shrinkage in _IDENTITY_TARGETS:
         target = _identity_target(table, str(shrinkage))
     else:
         given = None if shrinkage == "auto" else float(shrinkage)
@@ -160,6 +163,11 @@ def stream_model(
         raise TooFewSamplesError("there is one sample, and a covariance takes two")
     if isinstance(stream, RunningAxes):
         n_components = min(n_components or len(stream.axes), len(stream.axes))
+        if stream.standardised == (shrinkage in _IDENTITY_TARGETS):
+            raise ValueError(
+                f"shrinkage={shrinkage!r} scales genes otherwise than the shrinkage "
+                "that these batches began with. Begin again on a new estimator"
+            )
     if isinstance(stream, KeptSamples) and stream.outgrow(n_components):
         stream = stream.moments()
     table = stream.table() if isinstance(stream, KeptSamples) else stream

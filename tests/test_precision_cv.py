@@ -276,6 +276,13 @@ def test_a_table_without_names_forgets_those_of_the_last(fitted):
     assert not hasattr(again, "feature_names_in_")
 
 
+def test_pathways_are_not_aligned_by_names_of_the_last_table():
+    loadings = pd.DataFrame(np.eye(40)[:, :2], columns=["p53", "hypoxia"])
+    anew = FactorPrecisionEstimatorCV(GRID, pathways=loadings)
+    again = FactorPrecisionEstimatorCV(GRID).fit(FRAME).set_params(pathways=loadings)
+    assert same_results(again.fit(SAMPLES), anew.fit(SAMPLES))
+
+
 def test_inside_a_pipeline_and_a_selector():
     inside = make_pipeline(StandardScaler(), FactorPrecisionEstimatorCV(GRID))
     selector = NetworkEdgeSelector(inside, max_edges=20, threshold=0).fit(FRAME)

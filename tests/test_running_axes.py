@@ -156,3 +156,11 @@ def test_basis_and_products():
     axes = begun(make_table((60, 90)), False)
     basis = axes.sample_basis()
     assert_allclose(axes.second_moments(), basis.T @ basis)
+
+
+@pytest.mark.parametrize(("first", "then"), [("auto", "oas"), ("oas", 0.3)])
+def test_a_stream_cannot_change_how_genes_are_scaled(first, then):
+    X = make_table((60, 90))
+    stream = FactorPrecisionEstimator(N_AXES, shrinkage=first).partial_fit(X)
+    with pytest.raises(ValueError, match=f"{then!r} scales genes otherwise"):
+        stream.set_params(shrinkage=then).partial_fit(X)
